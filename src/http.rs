@@ -17,16 +17,16 @@ mod connect;
 mod contract;
 mod cors;
 mod documents;
-mod frames;
 #[cfg(test)]
 mod fuzz;
 mod grpc;
-mod gzip;
 mod json;
+mod json_reader;
 mod listener;
 mod media_type;
 mod probes;
 mod public_url;
+mod shapes;
 mod transcoding;
 
 pub use self::{

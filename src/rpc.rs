@@ -23,10 +23,13 @@ mod caller_rate;
 mod caller_rights;
 mod clock;
 mod credential;
+mod decoded_size;
 mod failure;
+pub(crate) mod frames;
 #[cfg(test)]
 mod fuzz;
 mod gate;
+pub(crate) mod gzip;
 mod import_service;
 mod layers;
 mod lists;
@@ -43,13 +46,15 @@ mod render_import;
 mod render_listing;
 mod request_hash;
 mod status;
+mod streamed_request;
 
+pub(crate) use self::decoded_size::weigh_lists;
 #[cfg(test)]
 pub(crate) use self::fuzz::input as fuzz_input;
 pub(crate) use self::layers::{Answering, Behind, layer};
 pub use self::{
     admin_api::{AdminApi, ReadStores},
-    admission::Admission,
+    admission::{Admission, Untranslated},
     authentication::{Authentication, Credentials},
     authorization_service::AuthorizationApi,
     budget::{Budget, Weight},
@@ -59,5 +64,5 @@ pub use self::{
     observing::Observer,
     page_token::PageTokens,
     rate_limits::RateLimits,
-    status::{broken, invalid_field, too_large, unimplemented},
+    status::{broken, invalid_field, too_large, too_many_entries, unimplemented},
 };

@@ -5,10 +5,9 @@ use tonic::{
     Status,
     body::Body,
     codegen::http::{
-        HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+        HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
         header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN},
         request::Parts,
-        uri::PathAndQuery,
     },
 };
 use tonic_web::GrpcWebLayer;
@@ -25,7 +24,7 @@ use super::{
     public_url::PublicUrl,
     transcoding::{Encoding, Envelope, Format},
 };
-use crate::rpc::{Credentials, invalid_field, unimplemented};
+use crate::rpc::{Credentials, Untranslated, invalid_field, unimplemented};
 
 /// The header that identifies a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -350,9 +349,8 @@ fn asked(head: &mut Parts, media: MediaType, call: authzen::Call) -> Result<Lang
     let Some(rpc) = contract::rpc(path) else {
         return Err(not_found("the contract lacks its RPC, a bug of the service").into());
     };
-    let mut uri = std::mem::take(&mut head.uri).into_parts();
-    uri.path_and_query = Some(PathAndQuery::from_static(path));
-    head.uri = uri.try_into().unwrap_or_default();
+    head.uri = Uri::from_static(path);
+    head.extensions.insert(Untranslated);
     head.extensions.insert(Encoding {
         rpc,
         format: Format::AuthZen(call),

@@ -26,12 +26,15 @@ use tonic::{
 
 use super::{
     contract::{Messages, Rpc},
-    frames::{END_OF_STREAM, Framed},
     grpc::{self, CONNECT_ACCEPT_ENCODING, CONNECT_CONTENT_ENCODING, GZIP},
     media_type::MediaType,
     transcoding::{Encoding, Envelope, Format},
 };
-use crate::rpc::{broken, invalid_field};
+use crate::rpc::{
+    Untranslated, broken,
+    frames::{END_OF_STREAM, Framed},
+    invalid_field,
+};
 
 pub(super) use self::error::ConnectError;
 
@@ -111,6 +114,7 @@ impl Call {
         let is_compressed = grpc::is_compressed(headers, &encoding)?;
         let is_json = self.content_type.ends_with("json");
         self.may_compress = is_json && grpc::accepts_gzip(headers, &accepted);
+        head.extensions.insert(Untranslated);
         head.extensions.insert(Encoding {
             rpc,
             format: if is_json {

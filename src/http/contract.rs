@@ -8,6 +8,7 @@ use prost::Message as _;
 use prost_reflect::{DescriptorError, DescriptorPool, MessageDescriptor, MethodDescriptor};
 use prost_types::FileDescriptorSet;
 
+use super::{json_reader::MessageReader, shapes::Shapes};
 use crate::pb;
 
 /// All descriptors, those of error details among them.
@@ -41,24 +42,35 @@ fn add(pool: &mut DescriptorPool, set: &[u8]) -> Result<(), DescriptorError> {
     pool.add_file_descriptor_protos(files)
 }
 
-static RPCS: LazyLock<HashMap<String, Rpc>> = LazyLock::new(|| {
+static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
+    let mut shapes = Shapes::default();
     let methods = DESCRIPTORS.services().flat_map(|service| {
         let methods: Vec<MethodDescriptor> = service.methods().collect();
         methods
     });
-    methods
+    let rpcs = methods
         .map(|method| {
             let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-            (path, Rpc::of(&method))
+            (path, Rpc::of(&method, &mut shapes))
         })
-        .collect()
+        .collect();
+    Contract { rpcs, shapes }
 });
+
+/// The RPCs by their paths, and the shapes of their requests.
+struct Contract {
+    rpcs: HashMap<String, Rpc>,
+    shapes: Shapes,
+}
 
 /// An RPC.
 #[derive(Debug)]
 pub(super) struct Rpc {
     /// The message of a request.
+    #[cfg(test)]
     pub(super) request: MessageDescriptor,
+    /// The index of its shape.
+    shape: usize,
     /// The message of a response.
     pub(super) response: MessageDescriptor,
     /// Whether a call has one message, in each direction.
@@ -77,7 +89,7 @@ pub(super) enum Messages {
 }
 
 impl Rpc {
-    fn of(method: &MethodDescriptor) -> Self {
+    fn of(method: &MethodDescriptor, shapes: &mut Shapes) -> Self {
         let messages = if method.is_client_streaming() {
             Messages::StreamedRequest
         } else if method.is_server_streaming() {
@@ -86,7 +98,9 @@ impl Rpc {
             Messages::One
         };
         Self {
+            #[cfg(test)]
             request: method.input(),
+            shape: shapes.add(&method.input()),
             response: method.output(),
             messages,
         }
@@ -95,7 +109,16 @@ impl Rpc {
 
 /// Returns the RPC of a path, such as `/pim.authz.v1.AuthorizationService/Check`.
 pub(super) fn rpc(path: &str) -> Option<&'static Rpc> {
-    RPCS.get(path)
+    CONTRACT.rpcs.get(path)
+}
+
+impl Rpc {
+    /// Returns the reader of a request; `None` never, as a test shows.
+    pub(super) fn message_reader(&self) -> Option<MessageReader> {
+        let shapes = &CONTRACT.shapes;
+        let shape = shapes.get(self.shape)?;
+        Some(MessageReader { shapes, shape })
+    }
 }
 
 /// Returns the descriptor of a message by its full name.
@@ -116,7 +139,13 @@ mod tests {
             let rpc = rpc(path).unwrap();
             assert_ne!(rpc.messages, Messages::StreamedRequest, "{path}");
         }
-        let streamed = |messages| RPCS.values().filter(|rpc| rpc.messages == messages).count();
+        let streamed = |messages| {
+            CONTRACT
+                .rpcs
+                .values()
+                .filter(|rpc| rpc.messages == messages)
+                .count()
+        };
         assert_eq!(streamed(Messages::StreamedRequest), 2);
         assert!(streamed(Messages::StreamedResponse) > 1);
         assert!(rpc("/grpc.health.v1.Health/Check").is_some());

@@ -9,11 +9,9 @@ use tonic::codegen::http::{HeaderValue, Method, Request, Uri, header::CONTENT_TY
 use super::{
     authzen::{Call, Endpoint},
     bindings::{BindingSettings, Bindings, Dialect},
-    contract,
-    frames::Unframing,
-    json,
+    contract, json,
 };
-use crate::rpc::fuzz_input;
+use crate::rpc::{frames::Unframing, fuzz_input};
 
 /// A question in JSON, with everything that one can have.
 const CHECK: &[u8] = br#"{"tenant":"acme","subject":{"type":"user","id":"julia"},"action":"view",
@@ -33,23 +31,30 @@ const EVALUATIONS: &[u8] =
 #[test]
 fn fuzz_json_messages() {
     let names = [
-        "CheckRequest",
-        "BatchCheckRequest",
-        "PutUsersRequest",
-        "ExplainResponse",
+        "AuthorizationService/Check",
+        "AuthorizationService/BatchCheck",
+        "DirectoryService/PutUsers",
+        "CallerService/CreateCallerKey",
     ];
-    let messages = names.map(|name| contract::message(&format!("pim.authz.v1.{name}")).unwrap());
+    let rpcs = names.map(|name| contract::rpc(&format!("/pim.authz.v1.{name}")).unwrap());
     bolero::check!().for_each(|bytes| {
         let text = fuzz_input(bytes, &[CHECK, WRITE]);
-        for message in &messages {
-            let Ok(protobuf) = json::to_protobuf(message, &text) else {
+        for rpc in rpcs {
+            let Ok(protobuf) = json::to_protobuf(rpc, &text) else {
                 continue;
             };
-            // What was read is written, and read again, as the same.
-            let written = json::to_json(message, &protobuf).unwrap();
-            let again = json::to_protobuf(message, &written).unwrap();
-            let decoded = |bytes: &Bytes| DynamicMessage::decode(message.clone(), bytes.as_ref());
-            assert_eq!(decoded(&protobuf).unwrap(), decoded(&again).unwrap());
+            // A library reads the same, and what was read is written and read again.
+            let read = json::parse(rpc.request.clone(), &text).unwrap();
+            let written = json::to_json(&rpc.request, &protobuf).unwrap();
+            let again = json::to_protobuf(rpc, &written).unwrap();
+            // In the order of fields, without those that have their default.
+            let normal = |bytes: &Bytes| {
+                let decoded = DynamicMessage::decode(rpc.request.clone(), bytes.as_ref());
+                decoded.unwrap().encode_to_vec()
+            };
+            let read = normal(&read.encode_to_vec().into());
+            assert_eq!(normal(&protobuf), read);
+            assert_eq!(normal(&again), read);
         }
     });
 }

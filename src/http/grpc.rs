@@ -14,12 +14,15 @@ use tonic::{
     body::Body,
     codegen::http::{
         HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-        header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
     },
 };
 
-use super::frames::{Framed, Unframing};
-use crate::rpc::{broken, unimplemented};
+use crate::rpc::{
+    broken,
+    frames::{Framed, Unframing},
+    unimplemented,
+};
 
 pub(super) const CONNECT_CONTENT_ENCODING: HeaderName =
     HeaderName::from_static("connect-content-encoding");
@@ -30,21 +33,13 @@ const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 /// The only compression that is known, besides none.
 pub(super) const GZIP: &str = "gzip";
 
-/// Replaces the headers that describe the body, so that they describe one of gRPC.
+/// Replaces the headers that describe the body, so that they describe one of gRPC. Those
+/// of HTTP stay: nothing behind reads them.
 pub(super) fn into_grpc(headers: &mut HeaderMap, is_compressed: bool) {
-    let of_the_body = [
-        CONTENT_LENGTH,
-        CONTENT_ENCODING,
-        ACCEPT_ENCODING,
-        CONNECT_CONTENT_ENCODING,
-        CONNECT_ACCEPT_ENCODING,
-        GRPC_ENCODING,
-    ];
-    for name in of_the_body {
-        headers.remove(name);
-    }
     if is_compressed {
         headers.insert(GRPC_ENCODING, HeaderValue::from_static(GZIP));
+    } else {
+        headers.remove(GRPC_ENCODING);
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
 }
@@ -80,12 +75,21 @@ pub(super) fn accepts_gzip(headers: &HeaderMap, name: &HeaderName) -> bool {
 
 /// Returns the headers that are not of gRPC, nor of its body.
 pub(super) fn kept(mut headers: HeaderMap) -> HeaderMap {
-    headers.remove(CONTENT_TYPE);
-    headers.remove(Status::GRPC_STATUS);
-    headers.remove(Status::GRPC_MESSAGE);
-    headers.remove(Status::GRPC_STATUS_DETAILS);
-    headers.remove(GRPC_ENCODING);
-    headers.remove(CONTENT_LENGTH);
+    let of_grpc = [
+        CONTENT_TYPE,
+        CONTENT_LENGTH,
+        GRPC_ENCODING,
+        Status::GRPC_STATUS,
+        Status::GRPC_MESSAGE,
+        Status::GRPC_STATUS_DETAILS,
+    ];
+    for name in of_grpc {
+        // A response without an error has the first alone.
+        if headers.is_empty() {
+            break;
+        }
+        headers.remove(name);
+    }
     headers
 }
 

@@ -6,13 +6,13 @@
 use std::cell::Cell;
 
 use bytes::Bytes;
-use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
 use serde::de::DeserializeSeed;
 use serde_json::de::{Deserializer, SliceRead};
 use serde_path_to_error::{Deserializer as Located, Track};
 use tonic::Status;
 
+use super::contract::Rpc;
 use crate::rpc::{Weight, broken, invalid_field};
 
 /// Bytes that an object takes while it is translated: the first node of its fields.
@@ -79,15 +79,16 @@ where
     invalid_field(path, &format!("the JSON is not valid here: {error}"))
 }
 
-/// Translates the JSON of a message to protobuf.
+/// Translates the JSON of a request to protobuf.
 ///
 /// # Errors
 ///
 /// `INVALID_ARGUMENT` that names the field, what is wrong and where; unknown fields are
 /// refused, so that a misspelled one cannot change the question.
-pub(super) fn to_protobuf(message: &MessageDescriptor, json: &[u8]) -> Result<Bytes, Status> {
-    let message: DynamicMessage = parse(message.clone(), json)?;
-    Ok(message.encode_to_vec().into())
+pub(super) fn to_protobuf(rpc: &Rpc, json: &[u8]) -> Result<Bytes, Status> {
+    let reader = rpc.message_reader();
+    let reader = reader.ok_or_else(|| broken("an RPC has no reader", &"it has no shape"))?;
+    parse(reader, json).map(Bytes::from)
 }
 
 thread_local! {
@@ -115,15 +116,21 @@ pub(super) fn to_json(message: &MessageDescriptor, protobuf: &[u8]) -> Result<Ve
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
     use crate::{http::contract, pb};
+
+    fn check() -> &'static Rpc {
+        contract::rpc("/pim.authz.v1.AuthorizationService/Check").unwrap()
+    }
 
     fn descriptor(name: &str) -> MessageDescriptor {
         contract::message(&format!("pim.authz.v1.{name}")).unwrap()
     }
 
     fn refusal(json: &str) -> String {
-        let refused = to_protobuf(&descriptor("CheckRequest"), json.as_bytes());
+        let refused = to_protobuf(check(), json.as_bytes());
         refused.unwrap_err().message().to_owned()
     }
 
@@ -133,7 +140,7 @@ mod tests {
             for value in ["7", "\"7\""] {
                 let json =
                     format!(r#"{{"subject":{{"type":"user","id":"julia"}},"{name}":{value}}}"#);
-                let protobuf = to_protobuf(&descriptor("CheckRequest"), json.as_bytes()).unwrap();
+                let protobuf = to_protobuf(check(), json.as_bytes()).unwrap();
                 let request = pb::CheckRequest::decode(protobuf).unwrap();
                 assert_eq!(request.minimum_revision, 7);
                 assert_eq!(request.subject.unwrap().id, "julia");
@@ -170,6 +177,14 @@ mod tests {
             r#"{"resouce":{}}"#,
             r#"{"minimumRevision":-1}"#,
             r#"{"action":"view"} trailing"#,
+            r#"{"action":"view","action":"edit"}"#,
+            r#"{"minimumRevision":1,"minimum_revision":1}"#,
+            r#"{"minimumRevision":1.5}"#,
+            r#"{"minimumRevision":"+1"}"#,
+            r#"{"minimumRevision":18446744073709551616}"#,
+            r#"{"resource":["a"]}"#,
+            r#"{"resource":{"categories":{"codes":[null]}}}"#,
+            r#"{"resource":{"categories":{"codes":"a"}}}"#,
             r#"{"resource":{"id":"\ud800"}}"#,
         ];
         let refusals: Vec<String> = cases

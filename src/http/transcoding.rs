@@ -19,13 +19,12 @@ use tonic::{
 };
 use tower::Service;
 
-use super::{
-    authzen,
-    contract::Rpc,
+use super::{authzen, contract::Rpc, json};
+use crate::rpc::{
+    Answering, Weight,
     frames::{COMPRESSED, Framed, Unframing},
-    gzip, json,
+    gzip, invalid_field, too_large, unimplemented, weigh_lists,
 };
-use crate::rpc::{Answering, Weight, invalid_field, too_large, unimplemented};
 
 /// Largest message, in bytes: as in gRPC, a batch of 100,000 items.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
@@ -88,11 +87,10 @@ impl Encoding {
             }
         };
         match &self.format {
-            Format::Protobuf => Ok((framed, Translation::None)),
+            Format::Protobuf => Ok((Framed::plain(packed(framed)?), Translation::None)),
             Format::Json => {
                 let json = packed(framed)?;
-                json::weigh(&json, weight)?;
-                let message = json::to_protobuf(&self.rpc.request, &json)?;
+                let message = json::to_protobuf(self.rpc, &json)?;
                 Ok((Framed::plain(message), Translation::Json(self.rpc)))
             }
             Format::AuthZen(call) => {
@@ -150,12 +148,7 @@ fn the_message(body: Bytes) -> Result<Framed, Status> {
 
 /// Unpacks a message, and accounts for what it takes.
 fn unpacked(packed: &[u8], weight: Option<&Weight>) -> Result<Bytes, Status> {
-    let message = gzip::unpack(packed, MAX_MESSAGE_BYTES).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::FileTooLarge {
-            return too_large();
-        }
-        invalid_field("", "the body is not gzip, as its headers say")
-    })?;
+    let message = gzip::unpack_message(packed, MAX_MESSAGE_BYTES)?;
     if let Some(weight) = weight {
         weight.reserve(message.len())?;
     }
@@ -235,8 +228,9 @@ where
     let body = body.collect().await?.to_bytes();
     let weight = weight(&head.extensions);
     let (message, translation) = encoding.request(body, weight.as_ref())?;
-    if !message.is_compressed() {
-        head.headers.remove(GRPC_ENCODING);
+    head.headers.remove(GRPC_ENCODING);
+    if let Some(weight) = &weight {
+        weigh_lists(head.uri.path(), &message.message, weight)?;
     }
     let request = Request::from_parts(head, Body::new(Full::new(message.into_bytes())));
     let Ok(response) = inner.call(request).await;

@@ -1,6 +1,6 @@
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use tonic::{Status, body::Body, codegen::http};
@@ -9,8 +9,12 @@ use tower::Service;
 use super::{
     budget::{Budget, Weight},
     caller_identity::CallerIdentity,
+    decoded_size::weigh_lists,
     failure::Failure,
+    frames::{Framed, Unframing},
+    gzip,
     layers::{Answering, Behind, layer},
+    streamed_request::StreamedRequest,
 };
 use crate::pb::CALLS_OF_ONE_MESSAGE;
 
@@ -21,12 +25,24 @@ const CHECK: &str = "/pim.authz.v1.AuthorizationService/Check";
 /// Largest body that counts as small, in bytes.
 const SMALL: usize = 16 << 10;
 
+/// Largest message, in bytes, once it is unpacked: that of every service.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// The header that names the compression of messages.
+const GRPC_ENCODING: &str = "grpc-encoding";
+
 /// Bytes of a decoded message per byte received: strings and lists have headers
 /// of their own.
 const DECODED: usize = 4;
 
+/// The body of a request is not of gRPC yet: what translates it accounts for what its
+/// message takes. An extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Untranslated;
+
 /// Reads the message of a call before it is decoded, and accounts for its size in
-/// the [`Budget`]: a slow sender holds memory only for what it has sent.
+/// the [`Budget`], and for that of its lists once it is decoded: a slow sender holds
+/// memory only for what it has sent.
 ///
 /// Only the body of a call with exactly one request message is buffered whole.
 /// The messages of a stream are answered while it is open (a debugging client
@@ -69,6 +85,10 @@ where
         {
             let weight = weigh(&budget, request.extensions());
             request.extensions_mut().insert(weight);
+            let path = request.uri().path().to_owned();
+            let is_gzip = is_gzip(request.headers());
+            let streamed = |body| Body::new(StreamedRequest::of(body, path, is_gzip));
+            let request = request.map(streamed);
             return Box::pin(async move { ready.call(request).await });
         }
         Box::pin(async move {
@@ -94,8 +114,12 @@ where
             if is_compressed {
                 weight.unpack().await;
             }
+            let body = match weighed(&mut head, parts, &weight) {
+                Ok(body) => body,
+                Err(status) => return Ok(status.into_http()),
+            };
             head.extensions.insert(weight.clone());
-            let request = http::Request::from_parts(head, replayed_body(parts));
+            let request = http::Request::from_parts(head, body);
             let answer = ready.call(request).await?;
             // The weight is held until the response body is sent.
             Ok(answer.map(|body| with_weight(body, weight)))
@@ -124,8 +148,50 @@ fn small(first: Option<Part>) -> Result<Body, Option<Part>> {
     }
 }
 
+/// Returns the body for the service, once what its messages take when they are decoded is
+/// accounted for: unpacked, since nobody knows it before. What is no message stays as it
+/// is, for the service to reject.
+fn weighed(
+    head: &mut http::request::Parts,
+    parts: Vec<Part>,
+    weight: &Weight,
+) -> Result<Body, Status> {
+    let data = parts
+        .iter()
+        .filter_map(|part| part.as_ref().ok()?.data_ref());
+    let bytes: usize = data.clone().map(Bytes::len).sum();
+    let is_gzip = is_gzip(&head.headers);
+    let is_weighed = is_gzip || bytes > SMALL && !is_compressed(&head.headers);
+    let has_failed = parts.iter().any(Result::is_err);
+    if !is_weighed || has_failed || head.extensions.get::<Untranslated>().is_some() {
+        return Ok(replayed_body(parts));
+    }
+    let mut unframing = Unframing::default();
+    data.for_each(|part| unframing.push(part.clone()));
+    drop(parts);
+    let mut messages = BytesMut::with_capacity(bytes);
+    while let Some(mut message) = unframing.next() {
+        if message.is_compressed() && is_gzip {
+            let unpacked = gzip::unpack_message(&message.message, MAX_MESSAGE_BYTES)?;
+            weight.reserve(unpacked.len() * DECODED)?;
+            message = Framed::plain(unpacked);
+        }
+        if !message.is_compressed() {
+            weigh_lists(head.uri.path(), &message.message, weight)?;
+        }
+        message.write_to(&mut messages);
+    }
+    messages.extend_from_slice(&unframing.take_rest());
+    Ok(Body::new(Full::new(messages.freeze())))
+}
+
+fn is_gzip(headers: &http::HeaderMap) -> bool {
+    let encoding = headers.get(GRPC_ENCODING);
+    encoding.is_some_and(|encoding| encoding == "gzip")
+}
+
 fn is_compressed(headers: &http::HeaderMap) -> bool {
-    let encoding = headers.get("grpc-encoding");
+    let encoding = headers.get(GRPC_ENCODING);
     encoding.is_some_and(|encoding| encoding != "identity")
 }
 

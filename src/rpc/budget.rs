@@ -187,6 +187,11 @@ impl Weight {
         extensions.get::<Self>()
     }
 
+    /// Returns the bytes of all calls together, at most.
+    pub(super) fn most(&self) -> usize {
+        self.held.shared.most
+    }
+
     fn state(&self) -> MutexGuard<'_, Reserved> {
         self.held
             .state

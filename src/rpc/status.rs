@@ -85,6 +85,12 @@ fn import_refused(rows: u64, message: String) -> Status {
         .status()
 }
 
+/// Returns the status of a request with too many entries in a field.
+#[must_use]
+pub fn too_many_entries(field: &'static str, found: usize, most: usize) -> Status {
+    Failure::TooManyEntries { field, found, most }.into()
+}
+
 fn too_many(field: &str, found: usize, most: usize, message: String) -> Status {
     Answer::new(
         Code::ResourceExhausted,

@@ -73,7 +73,7 @@ const OWNED_CRATES: [(&str, &[&str]); 24] = [
     ("tonic", &["rpc", "http", "server", "cli", "pb"]),
     ("tonic_web", &["http"]),
     ("tower_http", &["http"]),
-    ("flate2", &["http"]),
+    ("flate2", &["rpc"]),
     ("prost_reflect", &["http", "cli"]),
     ("clap", &["cli", "bin"]),
     ("rand", &["bin"]),

@@ -18,7 +18,7 @@ use crate::{
     harness::{Database, TestServer, refusal, user},
 };
 
-use self::frames::{PATIENCE, Wire};
+use self::frames::{PATIENCE, PREFACE, Wire};
 
 /// The maximum number of connections of the servers in these tests.
 const CONNECTIONS: usize = 24;
@@ -83,7 +83,10 @@ async fn can_have(connections: usize, address: SocketAddr) -> bool {
     let mut all = Vec::new();
     for _ in 0..connections {
         let mut wire = Wire::connect(address).await;
-        if !wire.is_taken().await {
+        // A connection beyond the limit may be closed before this is sent. Until the
+        // server has read it, it does not know which HTTP the caller speaks.
+        let begun = wire.send(PREFACE).await;
+        if begun.is_err() || !wire.is_taken().await {
             return false;
         }
         all.push(wire);

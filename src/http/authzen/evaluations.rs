@@ -13,8 +13,11 @@ use super::{
 };
 use crate::{
     pb::{self, BatchMode, check_result::Outcome},
-    rpc::Weight,
+    rpc::{Weight, too_many_entries},
 };
+
+/// Most questions in a request, as in a batch.
+const MOST_QUESTIONS: usize = 100_000;
 
 /// Bytes that a question takes besides its texts.
 const ITEM_BYTES: usize = 512;
@@ -116,6 +119,9 @@ impl Evaluations {
         let several = self.several.filter(|several| !several.is_empty());
         let is_single = several.is_none();
         let own = several.unwrap_or_else(|| vec![Object::default()]);
+        if own.len() > MOST_QUESTIONS {
+            return Err(too_many_entries("evaluations", own.len(), MOST_QUESTIONS));
+        }
         let mut questions = Vec::with_capacity(own.len());
         let mut items = Vec::with_capacity(own.len());
         for Object(own) in own {

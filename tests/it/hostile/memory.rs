@@ -1,12 +1,16 @@
 //! The memory that a server uses under floods.
 
-use std::{fs, net::SocketAddr};
+use std::{fs, io::Write as _, net::SocketAddr};
+
+use flate2::{Compression, write::GzEncoder};
+use tonic::Code;
 
 use super::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, SETTINGS, Wire,
     call_of, frame, header,
 };
-use crate::harness::{Database, Program};
+use super::messages::{answer, framed};
+use crate::harness::{Database, Program, channel_to};
 
 /// The maximum growth of a server's memory, in bytes, under repeated floods,
 /// relative to its memory after the first ones.
@@ -14,8 +18,17 @@ const MOST_MORE: u64 = 48 << 20;
 
 /// The resident memory of a process, in bytes.
 fn resident(id: u32) -> u64 {
+    memory(id, "VmRSS:")
+}
+
+/// The highest resident memory that a process has had, in bytes.
+fn peak(id: u32) -> u64 {
+    memory(id, "VmHWM:")
+}
+
+fn memory(id: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let line = status.lines().find(|line| line.starts_with(name));
     let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
     kilobytes.parse::<u64>().unwrap() << 10
 }
@@ -93,4 +106,43 @@ async fn memory_stays_bounded_under_repeated_floods() {
         before >> 20,
         after >> 20
     );
+}
+
+/// Empty items are two bytes each on the way, and hundreds in memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_grow_when_they_are_decoded_take_no_memory() {
+    let database = Database::create().await;
+    let mut program = Program::spawn(&mut Program::command(&database));
+    let address = program.address().await;
+    let id = program.id();
+    let (_child, _log) = program.with_log();
+    let channel = channel_to(address).await;
+    let empty = |tag: u8| [tag, 0].repeat(8_000_000);
+    let packed = gzip(&empty(0x32));
+    let batch = "/pim.authz.v1.AuthorizationService/BatchCheck";
+    let before = peak(id);
+    for (path, encoding, message) in [
+        (batch, None, empty(0x32)),
+        (batch, Some("gzip"), packed),
+        ("/pim.authz.v1.DirectoryService/PutUsers", None, empty(0x2a)),
+        (
+            "/pim.authz.v1.CatalogService/ImportProducts",
+            None,
+            empty(0x2a),
+        ),
+    ] {
+        let length = u32::try_from(message.len()).unwrap();
+        let body = framed(encoding.is_some().into(), length, &message);
+        let status = answer(&channel, path, encoding, body).await;
+        assert_eq!(status.code(), Code::ResourceExhausted, "{path} {status:?}");
+    }
+    // Each message is 16 MB; decoded it would be more than a gigabyte.
+    let grown = peak(id).saturating_sub(before);
+    assert!(grown < 300 << 20, "{} MiB", grown >> 20);
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packing = GzEncoder::new(Vec::new(), Compression::fast());
+    packing.write_all(bytes).unwrap();
+    packing.finish().unwrap()
 }

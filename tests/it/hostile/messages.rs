@@ -25,7 +25,12 @@ const PATHS: [&str; 3] = [
 ];
 
 /// The status of a call with these bytes as its body.
-async fn answer(channel: &Channel, path: &str, encoding: Option<&str>, body: Vec<u8>) -> Status {
+pub(super) async fn answer(
+    channel: &Channel,
+    path: &str,
+    encoding: Option<&str>,
+    body: Vec<u8>,
+) -> Status {
     let mut request = http::Request::post(format!("http://localhost{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers");
@@ -45,7 +50,7 @@ async fn answer(channel: &Channel, path: &str, encoding: Option<&str>, body: Vec
 }
 
 /// A message with the gRPC length prefix.
-fn framed(flag: u8, declared_bytes: u32, message: &[u8]) -> Vec<u8> {
+pub(super) fn framed(flag: u8, declared_bytes: u32, message: &[u8]) -> Vec<u8> {
     [&[flag][..], &declared_bytes.to_be_bytes(), message].concat()
 }
 

@@ -4,36 +4,36 @@
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 /// Bytes before each message.
-pub(super) const PREFIX_BYTES: usize = 5;
+pub(crate) const PREFIX_BYTES: usize = 5;
 
 /// The flag of a compressed message.
-pub(super) const COMPRESSED: u8 = 1;
+pub(crate) const COMPRESSED: u8 = 1;
 
 /// The flag of the last message of a Connect stream, which has its status.
-pub(super) const END_OF_STREAM: u8 = 2;
+pub(crate) const END_OF_STREAM: u8 = 2;
 
 /// A message with its flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Framed {
-    pub(super) flags: u8,
-    pub(super) message: Bytes,
+pub(crate) struct Framed {
+    pub(crate) flags: u8,
+    pub(crate) message: Bytes,
 }
 
 impl Framed {
     /// Returns a message that is not compressed.
-    pub(super) fn plain(message: impl Into<Bytes>) -> Self {
+    pub(crate) fn plain(message: impl Into<Bytes>) -> Self {
         Self {
             flags: 0,
             message: message.into(),
         }
     }
 
-    pub(super) fn is_compressed(&self) -> bool {
+    pub(crate) fn is_compressed(&self) -> bool {
         self.flags & COMPRESSED != 0
     }
 
     /// Appends the message with its prefix.
-    pub(super) fn write_to(&self, buffer: &mut BytesMut) {
+    pub(crate) fn write_to(&self, buffer: &mut BytesMut) {
         buffer.reserve(PREFIX_BYTES + self.message.len());
         buffer.put_u8(self.flags);
         // Longer messages are rejected before they are built.
@@ -42,7 +42,7 @@ impl Framed {
     }
 
     /// Returns the message with its prefix.
-    pub(super) fn into_bytes(self) -> Bytes {
+    pub(crate) fn into_bytes(self) -> Bytes {
         let mut buffer = BytesMut::new();
         self.write_to(&mut buffer);
         buffer.freeze()
@@ -51,13 +51,13 @@ impl Framed {
 
 /// Finds messages in the parts of a body, which may begin and end anywhere.
 #[derive(Debug, Default)]
-pub(super) struct Unframing {
+pub(crate) struct Unframing {
     received: BytesMut,
 }
 
 impl Unframing {
     /// Adds a part of the body.
-    pub(super) fn push(&mut self, part: Bytes) {
+    pub(crate) fn push(&mut self, part: Bytes) {
         if self.received.is_empty() {
             // Without a copy if nobody else holds the part.
             self.received = part.into();
@@ -67,7 +67,7 @@ impl Unframing {
     }
 
     /// Takes the next message that has arrived whole.
-    pub(super) fn next(&mut self) -> Option<Framed> {
+    pub(crate) fn next(&mut self) -> Option<Framed> {
         let (flags, length) = prefix(&self.received)?;
         if self.received.len() < PREFIX_BYTES + length {
             return None;
@@ -79,15 +79,25 @@ impl Unframing {
         })
     }
 
+    /// Returns the length of the next message, as its prefix announces it.
+    pub(crate) fn announced(&self) -> Option<usize> {
+        prefix(&self.received).map(|(_, length)| length)
+    }
+
+    /// Takes what has arrived of a message that is not whole.
+    pub(crate) fn take_rest(&mut self) -> Bytes {
+        self.received.split().freeze()
+    }
+
     /// True if no part of a message is left.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.received.is_empty()
     }
 }
 
 /// Reads the flags and the length of the message that begins here, if its prefix has
 /// arrived.
-pub(super) fn prefix(bytes: &[u8]) -> Option<(u8, usize)> {
+fn prefix(bytes: &[u8]) -> Option<(u8, usize)> {
     let (prefix, _) = bytes.split_first_chunk::<PREFIX_BYTES>()?;
     let [flags, length @ ..] = *prefix;
     let length = usize::try_from(u32::from_be_bytes(length)).ok()?;

@@ -1,6 +1,9 @@
 use std::io::{self, Read as _, Write as _};
 
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
+use tonic::Status;
+
+use super::status;
 
 /// Smallest message that is compressed, in bytes: below, compression costs more than it
 /// saves.
@@ -12,7 +15,7 @@ const SMALLEST: usize = 4 << 10;
 ///
 /// [`io::ErrorKind::FileTooLarge`] if more than `most` bytes come out; any other error if
 /// it is no gzip.
-pub(super) fn unpack(packed: &[u8], most: usize) -> io::Result<Vec<u8>> {
+fn unpack(packed: &[u8], most: usize) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
     let mut unpacked = Vec::new();
     MultiGzDecoder::new(packed)
@@ -24,8 +27,23 @@ pub(super) fn unpack(packed: &[u8], most: usize) -> io::Result<Vec<u8>> {
     Ok(unpacked)
 }
 
+/// Unpacks a message.
+///
+/// # Errors
+///
+/// `RESOURCE_EXHAUSTED` if more than `most` bytes come out, `INVALID_ARGUMENT` if it is no
+/// gzip.
+pub(crate) fn unpack_message(packed: &[u8], most: usize) -> Result<Vec<u8>, Status> {
+    unpack(packed, most).map_err(|error| {
+        if error.kind() == io::ErrorKind::FileTooLarge {
+            return status::too_large();
+        }
+        status::invalid_field("", "the message is not gzip, as its headers say")
+    })
+}
+
 /// Compresses a message; `None` if it is too small to be worth it.
-pub(super) fn pack(message: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn pack(message: &[u8]) -> Option<Vec<u8>> {
     if message.len() < SMALLEST {
         return None;
     }
