@@ -54,7 +54,7 @@ pub(crate) use self::fuzz::input as fuzz_input;
 pub(crate) use self::layers::{Answering, Behind, layer};
 pub use self::{
     admin_api::{AdminApi, ReadStores},
-    admission::{Admission, Untranslated},
+    admission::{Admission, MAX_MESSAGE_BYTES, MAX_PIECE_BYTES, Untranslated},
     authentication::{Authentication, Credentials},
     authorization_service::AuthorizationApi,
     budget::{Budget, Weight},

@@ -21,13 +21,10 @@ use tower::Service;
 
 use super::{authzen, contract::Rpc, json};
 use crate::rpc::{
-    Answering, Weight,
+    Answering, MAX_MESSAGE_BYTES, Weight,
     frames::{COMPRESSED, Framed, Unframing},
     gzip, invalid_field, too_large, unimplemented, weigh_lists,
 };
-
-/// Largest message, in bytes: as in gRPC, a batch of 100,000 items.
-const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 /// The header by which gRPC names the compression of messages.
 const GRPC_ENCODING: &str = "grpc-encoding";

@@ -25,8 +25,15 @@ const CHECK: &str = "/pim.authz.v1.AuthorizationService/Check";
 /// Largest body that counts as small, in bytes.
 const SMALL: usize = 16 << 10;
 
-/// Largest message, in bytes, once it is unpacked: that of every service.
-const MAX_MESSAGE_BYTES: usize = 64 << 20;
+/// Largest message that is accepted, in bytes, once it is unpacked: a batch of 100,000
+/// items.
+pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// Largest message of an import, in bytes: a piece of 4 MiB and its name.
+pub const MAX_PIECE_BYTES: usize = (4 << 20) + (64 << 10);
+
+/// Path prefix of the service whose messages are pieces.
+const IMPORT_PATH: &str = "/pim.authz.v1.ImportService/";
 
 /// The header that names the compression of messages.
 const GRPC_ENCODING: &str = "grpc-encoding";
@@ -87,7 +94,12 @@ where
             request.extensions_mut().insert(weight);
             let path = request.uri().path().to_owned();
             let is_gzip = is_gzip(request.headers());
-            let streamed = |body| Body::new(StreamedRequest::of(body, path, is_gzip));
+            let largest = if path.starts_with(IMPORT_PATH) {
+                MAX_PIECE_BYTES
+            } else {
+                MAX_MESSAGE_BYTES
+            };
+            let streamed = |body| Body::new(StreamedRequest::of(body, path, is_gzip, largest));
             let request = request.map(streamed);
             return Box::pin(async move { ready.call(request).await });
         }

@@ -16,9 +16,6 @@ use super::{
 /// Most bytes that the lists of one message in a stream may take once it is decoded.
 const MOST_BYTES: usize = 256 << 20;
 
-/// Largest message in a stream, in bytes as it arrives; the services have lower limits.
-const LARGEST: usize = 64 << 20;
-
 /// The body of a request of many messages, each of which is whole and unpacked, and is
 /// rejected if it takes too much memory once it is decoded.
 #[derive(Debug)]
@@ -28,16 +25,19 @@ pub(super) struct StreamedRequest {
     /// Whether messages may be compressed by gzip; by anything else the service rejects
     /// them.
     is_gzip: bool,
+    /// The largest message, in bytes, as it arrives and unpacked.
+    largest: usize,
     unframing: Unframing,
     has_ended: bool,
 }
 
 impl StreamedRequest {
-    pub(super) fn of(body: Body, path: String, is_gzip: bool) -> Self {
+    pub(super) fn of(body: Body, path: String, is_gzip: bool, largest: usize) -> Self {
         Self {
             body,
             path,
             is_gzip,
+            largest,
             unframing: Unframing::default(),
             has_ended: false,
         }
@@ -49,7 +49,7 @@ impl StreamedRequest {
         let mut messages = BytesMut::new();
         while let Some(mut message) = self.unframing.next() {
             if message.is_compressed() && self.is_gzip {
-                message = Framed::plain(gzip::unpack_message(&message.message, LARGEST)?);
+                message = Framed::plain(gzip::unpack_message(&message.message, self.largest)?);
             }
             if of_lists(&self.path, &message.message, MOST_BYTES) > MOST_BYTES {
                 return Err(status::too_large());
@@ -57,7 +57,7 @@ impl StreamedRequest {
             message.write_to(&mut messages);
         }
         match self.unframing.announced() {
-            Some(length) if length > LARGEST => Err(status::too_large()),
+            Some(length) if length > self.largest => Err(status::too_large()),
             Some(_) | None => Ok(messages.freeze()),
         }
     }

@@ -15,7 +15,7 @@ use crate::tls::{self, AlternativeNames, PemFile, PemFileError, Validity};
 /// Interval at which the files are checked for changes.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// The only protocol negotiated over TLS.
+/// The protocols negotiated over TLS, the best first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The TLS files for callers, in PEM.

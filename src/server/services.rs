@@ -19,14 +19,8 @@ use crate::{
         operations_service_server::OperationsServiceServer,
         tenant_service_server::TenantServiceServer,
     },
-    rpc::{AdminApi, AuthorizationApi, ImportApi},
+    rpc::{AdminApi, AuthorizationApi, ImportApi, MAX_MESSAGE_BYTES, MAX_PIECE_BYTES},
 };
-
-/// Largest message that is accepted, in bytes: a batch of 100,000 items.
-const MAX_MESSAGE_BYTES: usize = 64 << 20;
-
-/// Largest message of an import, in bytes: a piece of 4 MiB and its name.
-const MAX_PIECE_BYTES: usize = (4 << 20) + (64 << 10);
 
 /// The types that implement the services.
 pub(super) struct Implementations {

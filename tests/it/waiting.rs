@@ -199,7 +199,12 @@ async fn silent_peers_delay_shutdown_by_at_most_the_drain_time() {
     let _silent = TcpStream::connect(address).await.unwrap();
     let mut stalled = TcpStream::connect(address).await.unwrap();
     stalled.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
-    // Both connections were accepted, because this later one is answered.
+    // Only a call that has begun delays it.
+    let mut calling = TcpStream::connect(address).await.unwrap();
+    let call = "POST /pim.authz.v1.AuthorizationService/Check HTTP/1.1\r\nhost: x\r\n\
+                content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    calling.write_all(call.as_bytes()).await.unwrap();
+    // All connections were accepted, because this later one is answered.
     assert!(is_serving(&channel_to(address).await, "").await);
     let (mut child, log) = program.with_log();
     let ended = timeout(Duration::from_secs(15), terminate(&mut child)).await;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use pim_authz::server::{Limits, TlsFiles};
 use rustls::{ProtocolVersion, version};
 use tokio::{
-    io::AsyncReadExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     time::{Instant, timeout},
 };
@@ -35,7 +35,7 @@ async fn calls_are_answered_over_tls_1_2_and_1_3() {
 }
 
 #[tokio::test]
-async fn a_caller_without_tls_or_http_2_gets_no_answer() {
+async fn a_caller_without_tls_or_http_gets_no_answer() {
     let keys = Keys::new();
     let server = keys.serve(keys.files()).await;
     let endpoint = Channel::from_shared(format!("http://{}", server.address)).unwrap();
@@ -44,9 +44,26 @@ async fn a_caller_without_tls_or_http_2_gets_no_answer() {
         Err(_) => false,
     };
     assert!(!is_answered);
+    let mut other = keys.caller(None);
+    other.alpn_protocols = vec![b"spdy/3".to_vec()];
+    assert!(secure(server.address, other).await.is_err());
+}
+
+#[tokio::test]
+async fn a_caller_without_http_2_is_answered_in_json() {
+    let keys = Keys::new();
+    let server = keys.serve(keys.files()).await;
     let mut http_1 = keys.caller(None);
     http_1.alpn_protocols = vec![b"http/1.1".to_vec()];
-    assert!(secure(server.address, http_1).await.is_err());
+    let mut stream = secure(server.address, http_1).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let request = "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                   content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.ends_with(r#"{"status":"SERVING"}"#), "{answer}");
 }
 
 #[tokio::test]

@@ -132,8 +132,8 @@ async fn malformed_json_is_refused_with_its_place() {
     let cases = [
         ("", "empty"),
         ("{", "EOF"),
-        ("[]", "map"),
-        ("null", "map"),
+        ("[]", "an object"),
+        ("null", "an object"),
         (r#"{"subject":{"type":1}}"#, "subject.type"),
         (r#"{"resouce":{}}"#, "resouce"),
         ("\u{feff}{}", "expected value"),
