@@ -28,6 +28,8 @@ pub(super) struct StreamedRequest {
     /// The largest message, in bytes, as it arrives and unpacked.
     largest: usize,
     unframing: Unframing,
+    /// Why the next message is rejected.
+    rejected: Option<Status>,
     has_ended: bool,
 }
 
@@ -39,14 +41,20 @@ impl StreamedRequest {
             is_gzip,
             largest,
             unframing: Unframing::default(),
+            rejected: None,
             has_ended: false,
         }
     }
 
-    /// Returns the messages that have arrived whole.
-    fn whole(&mut self, part: Bytes) -> Result<Bytes, Status> {
+    /// Returns the messages that have arrived whole, and why the next one is rejected.
+    fn whole(&mut self, part: Bytes) -> (Bytes, Result<(), Status>) {
         self.unframing.push(part);
         let mut messages = BytesMut::new();
+        let checked = self.append_whole(&mut messages);
+        (messages.freeze(), checked)
+    }
+
+    fn append_whole(&mut self, messages: &mut BytesMut) -> Result<(), Status> {
         while let Some(mut message) = self.unframing.next() {
             if message.is_compressed() && self.is_gzip {
                 message = Framed::plain(gzip::unpack_message(&message.message, self.largest)?);
@@ -54,11 +62,11 @@ impl StreamedRequest {
             if of_lists(&self.path, &message.message, MOST_BYTES) > MOST_BYTES {
                 return Err(status::too_large());
             }
-            message.write_to(&mut messages);
+            message.write_to(messages);
         }
         match self.unframing.announced() {
             Some(length) if length > self.largest => Err(status::too_large()),
-            Some(_) | None => Ok(messages.freeze()),
+            Some(_) | None => Ok(()),
         }
     }
 }
@@ -71,6 +79,10 @@ impl http_body::Body for StreamedRequest {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(status) = self.rejected.take() {
+            self.has_ended = true;
+            return Poll::Ready(Some(Err(status)));
+        }
         if self.has_ended {
             return Poll::Ready(None);
         }
@@ -90,12 +102,17 @@ impl http_body::Body for StreamedRequest {
                     return Poll::Ready(rest);
                 }
             };
-            match self.whole(part) {
-                Ok(messages) if messages.is_empty() => {}
-                Ok(messages) => return Poll::Ready(Some(Ok(Frame::data(messages)))),
-                Err(status) => {
+            let (messages, checked) = self.whole(part);
+            match checked {
+                Ok(()) if messages.is_empty() => {}
+                Ok(()) => return Poll::Ready(Some(Ok(Frame::data(messages)))),
+                Err(status) if messages.is_empty() => {
                     self.has_ended = true;
                     return Poll::Ready(Some(Err(status)));
+                }
+                Err(status) => {
+                    self.rejected = Some(status);
+                    return Poll::Ready(Some(Ok(Frame::data(messages))));
                 }
             }
         }
