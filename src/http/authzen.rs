@@ -30,7 +30,7 @@ use self::{
     evaluations::{AskedEvaluations, Evaluations},
     object::Object,
     question::{Evaluation, Missing},
-    search::{ActionSearch, AskedSearch, ResourceSearch, SubjectSearch},
+    search::{ActionSearch, AskedSearch, Search},
 };
 use super::json;
 use crate::{
@@ -160,13 +160,13 @@ impl Call {
                 Ok((request.encode_to_vec().into(), Asked::Evaluations(asked)))
             }
             Endpoint::SubjectSearch => {
-                let Object(asked) = json::parse(Object::<SubjectSearch>::seed(), json)?;
-                let (request, asked) = asked.request(tenant)?;
+                let Object(asked) = json::parse(Object::<Search>::seed(), json)?;
+                let (request, asked) = asked.subjects(tenant)?;
                 Ok((request.encode_to_vec().into(), Asked::Search(asked)))
             }
             Endpoint::ResourceSearch => {
-                let Object(asked) = json::parse(Object::<ResourceSearch>::seed(), json)?;
-                let (request, asked) = asked.request(tenant)?;
+                let Object(asked) = json::parse(Object::<Search>::seed(), json)?;
+                let (request, asked) = asked.resources(tenant)?;
                 Ok((request.encode_to_vec().into(), Asked::Search(asked)))
             }
             Endpoint::ActionSearch => {

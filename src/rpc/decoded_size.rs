@@ -46,8 +46,10 @@ struct Contract {
 enum Field {
     /// A message, of this number; `is_list`: any number of times.
     Message { number: usize, is_list: bool },
-    /// Any number of texts or other values.
-    Values,
+    /// Any number of texts.
+    Texts,
+    /// Any number of numbers, which are packed.
+    Numbers,
 }
 
 impl Contract {
@@ -69,10 +71,12 @@ impl Contract {
                 let of = if field.r#type() == Type::Message {
                     let number = *numbers.get(field.type_name())?;
                     Field::Message { number, is_list }
-                } else if is_list {
-                    Field::Values
-                } else {
+                } else if !is_list {
                     return None;
+                } else if matches!(field.r#type(), Type::String | Type::Bytes) {
+                    Field::Texts
+                } else {
+                    Field::Numbers
                 };
                 Some((u32::try_from(field.number()).ok()?, of))
             });
@@ -128,8 +132,9 @@ impl Contract {
                         self.add(number, value, depth + 1, bytes, most);
                     }
                 }
-                // Numbers are packed: each may take one byte of the value.
-                Field::Values => *bytes += VALUE_BYTES.max(value.len().saturating_mul(8)),
+                Field::Texts => *bytes += VALUE_BYTES,
+                // Each may take one byte of the value.
+                Field::Numbers => *bytes += value.len().saturating_mul(8),
             }
         }
     }
@@ -206,6 +211,14 @@ mod tests {
         let path = "/pim.authz.v1.AuthorizationService/Check";
         let found = of_lists(path, &check.encode_to_vec(), usize::MAX);
         assert_eq!(found, 500 * VALUE_BYTES);
+        // Their own bytes have been counted as they arrived.
+        let delete = pb::DeleteProductsRequest {
+            codes: vec!["x".repeat(255); 100],
+            ..Default::default()
+        };
+        let path = "/pim.authz.v1.CatalogService/DeleteProducts";
+        let found = of_lists(path, &delete.encode_to_vec(), usize::MAX);
+        assert_eq!(found, 100 * VALUE_BYTES);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(super) struct Answer {
     context: Option<Context>,
 }
 
-/// What an answer says besides the decision.
+/// The `context` of an answer.
 #[derive(Debug, Default, Serialize)]
 struct Context {
     /// Why the question was refused.
@@ -31,7 +31,7 @@ struct Refusal {
     message: String,
 }
 
-/// What is said of a decision when it is asked for: the fields of a `CheckResponse`.
+/// The explanation of a decision, on request: the fields of a `CheckResponse`.
 #[derive(Debug, Serialize)]
 struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]

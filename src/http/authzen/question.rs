@@ -15,7 +15,7 @@ pub(super) struct Evaluation {
     pub(super) context: Option<Object<Context>>,
 }
 
-/// Who asks.
+/// The subject of a question.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Subject {
     r#type: String,

@@ -14,22 +14,23 @@ use super::{
 };
 use crate::{pb, rpc::invalid_field};
 
-/// Most results of a page, and their number unless fewer are asked for.
+/// Largest page size, and the default.
 const MOST_RESULTS: u32 = 10_000;
 
 /// Bytes of the digest that binds a token to its request.
 const DIGEST_BYTES: usize = 16;
 
-/// Which page of the results is asked for.
+/// The requested page of results.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Page {
     token: Option<String>,
     limit: Option<u32>,
 }
 
-/// Who may do this on that?
+/// A search for subjects that may do an action on a resource, or for resources on which a
+/// subject may do it.
 #[derive(Debug, Deserialize)]
-pub(super) struct SubjectSearch {
+pub(super) struct Search {
     subject: Option<Object<Subject>>,
     action: Option<Object<Action>>,
     resource: Option<Object<Resource>>,
@@ -37,17 +38,7 @@ pub(super) struct SubjectSearch {
     page: Option<Object<Page>>,
 }
 
-/// On what may the subject do this?
-#[derive(Debug, Deserialize)]
-pub(super) struct ResourceSearch {
-    subject: Option<Object<Subject>>,
-    action: Option<Object<Action>>,
-    resource: Option<Object<Resource>>,
-    context: Option<Object<Context>>,
-    page: Option<Object<Page>>,
-}
-
-/// What may the subject do on that?
+/// A search for actions that a subject may do on a resource.
 #[derive(Debug, Deserialize)]
 pub(super) struct ActionSearch {
     subject: Option<Object<Subject>>,
@@ -108,8 +99,9 @@ struct NamedAction {
     name: String,
 }
 
-impl SubjectSearch {
-    pub(super) fn request(
+impl Search {
+    /// Returns the request that finds the subjects.
+    pub(super) fn subjects(
         self,
         tenant: String,
     ) -> Result<(pb::ListSubjectsRequest, AskedSearch), Status> {
@@ -132,10 +124,9 @@ impl SubjectSearch {
         let found = Found::Subjects;
         Ok((request, AskedSearch { found, has_page }))
     }
-}
 
-impl ResourceSearch {
-    pub(super) fn request(
+    /// Returns the request that finds the resources.
+    pub(super) fn resources(
         self,
         tenant: String,
     ) -> Result<(pb::ListAllowedRequest, AskedSearch), Status> {
@@ -184,7 +175,7 @@ fn required<T>(member: Option<Object<T>>, name: &'static str) -> Result<T, Statu
 }
 
 impl Page {
-    /// Returns the page that is asked for, and whether one is.
+    /// Returns the requested page, and whether the request has one.
     fn of(page: Option<Object<Self>>) -> (Self, bool) {
         let has_page = page.is_some();
         let Object(page) = page.unwrap_or_default();
