@@ -10,11 +10,13 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     process::Command,
+    time::timeout,
 };
 use tonic::{Code, Request, transport::Channel};
 
 use crate::harness::{Database, Program, TestServer, channel_to, file, product, terminate, user};
 use pb::authorization_service_client::AuthorizationServiceClient;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 mod decision_log;
 mod traces;
@@ -151,7 +153,6 @@ async fn calls_and_decisions_are_counted() {
         ..Default::default()
     };
     let mut stream = client.stream_allowed(request).await.unwrap().into_inner();
-    let under_way = watched.metrics("authz_requests_in_flight").await;
     while stream.message().await.unwrap().is_some() {}
     let calls = "authz_requests_total{rpc=\"AuthorizationService/";
     assert_eq!(
@@ -161,11 +162,6 @@ async fn calls_and_decisions_are_counted() {
             "authz_requests_total{rpc=\"AuthorizationService/Check\",code=\"OK\"} 3",
             "authz_requests_total{rpc=\"AuthorizationService/StreamAllowed\",code=\"OK\"} 1",
         ]
-    );
-    assert_eq!(under_way, ["authz_requests_in_flight 1"]);
-    assert_eq!(
-        watched.metrics("authz_requests_in_flight").await,
-        ["authz_requests_in_flight 0"]
     );
     let decisions = watched.metrics("authz_decisions_total").await;
     let decisions = decisions.into_iter().filter(|line| !line.ends_with(" 0"));
@@ -183,6 +179,23 @@ async fn calls_and_decisions_are_counted() {
     );
     let count = "authz_request_duration_seconds_count{rpc=\"AuthorizationService/Check\"}";
     assert_eq!(watched.metrics(count).await, [format!("{count} 4")]);
+}
+
+#[tokio::test]
+async fn calls_are_in_flight_until_their_stream_ends() {
+    let watched = Watched::start(|_| {}).await;
+    let in_flight = "authz_requests_in_flight";
+    assert_eq!(watched.metrics(in_flight).await, [format!("{in_flight} 0")]);
+    let mut client = HealthClient::new(watched.channel.clone());
+    let request = HealthCheckRequest::default();
+    // This stream ends when its caller leaves.
+    let stream = client.watch(request).await.unwrap().into_inner();
+    assert_eq!(watched.metrics(in_flight).await, [format!("{in_flight} 1")]);
+    drop(stream);
+    let code = "authz_requests_total{rpc=\"Health/Watch\",code=\"CANCELLED\"}";
+    let left = async { while watched.metrics(code).await != [format!("{code} 1")] {} };
+    timeout(Duration::from_secs(20), left).await.unwrap();
+    assert_eq!(watched.metrics(in_flight).await, [format!("{in_flight} 0")]);
 }
 
 fn sorted(mut lines: Vec<String>) -> Vec<String> {
