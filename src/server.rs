@@ -20,6 +20,7 @@ mod request_body;
 mod services;
 mod starting;
 mod transport;
+mod without_decisions;
 mod work;
 
 use std::{
@@ -42,6 +43,7 @@ use crate::{
     domain::Code,
     http::{BindingSettings, Bindings, Contract, Transcoding},
     oidc::TokenVerifier,
+    pb::authorization_service_server::AuthorizationService,
     rpc::{
         AdminApi, Admission, Authentication, AuthorizationApi, Budget, Gate, ImportApi, Observer,
         PageTokens, RateLimits,
@@ -70,6 +72,7 @@ pub use self::{
     limits::Limits,
     metrics::ObservationSettings,
     transport::runtime,
+    without_decisions::serve_without_decisions,
 };
 pub use crate::{
     http::{CorsOrigins, InvalidOrigin, PublicUrl, PublicUrlInvalid},
@@ -160,23 +163,14 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), ServerError> {
-    let (drain, limits) = (config.drain, config.limits);
+    let drain = config.drain;
     let (starting, listener, http) = Starting::prepare(&config).await?;
     let address = starting.address;
     let serving_http = http.map(|http| http.serve(starting.gauges.clone()));
     let _serving_http = serving_http.map(|serving| starting.keep(Task::HttpListener, serving));
     let (stopping, stopped) = oneshot::channel();
     let _following = starting.follow();
-    let connections = starting.connections(listener, limits);
-    let service = ServiceBuilder::new()
-        .layer(starting.gate.clone())
-        .layer(starting.authentication.clone())
-        .layer(RateLimits::new(limits.caller_rate))
-        .layer(OnWorkThreads::new(&starting.work))
-        .layer(Admission::new(starting.budget.clone()))
-        .service(Transcoding::new(starting.services.clone()));
-    let service = (service, starting.bindings(&config));
-    let server = transport::serve(service, connections, &starting.work, limits, async {
+    let server = starting.answer(listener, &config, async {
         // A dropped sender means the same as a sent message.
         let _either_way = stopped.await;
     });
@@ -227,8 +221,9 @@ async fn drained(server: Pin<&mut impl Future<Output = ()>>, limit: Duration) {
     }
 }
 
-/// State of a server that starts, before and after its database is available.
-struct Starting {
+/// State of a server that starts, before and after its database is available. `A` makes
+/// the decisions.
+struct Starting<A> {
     gate: Gate,
     authentication: Authentication,
     access: Access,
@@ -240,7 +235,7 @@ struct Starting {
     work: WorkThreads,
     supervisor: Supervisor,
     health: Health,
-    services: Deferred,
+    services: Deferred<A>,
     /// The services registered so far.
     routes: Routes,
     given: DecisionRecorder,
@@ -249,7 +244,7 @@ struct Starting {
     coherence: Mutex<Option<CoherenceThread>>,
 }
 
-impl Starting {
+impl<A: AuthorizationService> Starting<A> {
     /// Reads the configured files and binds the ports. What fails here fails
     /// before the database is contacted.
     async fn prepare(
@@ -301,7 +296,7 @@ impl Starting {
         &self,
         listener: TcpListener,
         limits: Limits,
-    ) -> impl Stream<Item = Connection> + Send + use<> {
+    ) -> impl Stream<Item = Connection> + Send + use<A> {
         let accepted = accepting::connections(listener, self.open.clone());
         let timeouts = IoTimeouts {
             beginning: limits.beginning,
@@ -337,6 +332,48 @@ impl Starting {
         })
     }
 
+    /// Serves the connections of a listener until `stopped` completes, and their calls
+    /// have ended.
+    fn answer<'a, F: Future<Output = ()>>(
+        &'a self,
+        listener: TcpListener,
+        config: &ServeConfig,
+        stopped: F,
+    ) -> impl Future<Output = ()> + use<'a, A, F> {
+        let limits = config.limits;
+        let service = ServiceBuilder::new()
+            .layer(self.gate.clone())
+            .layer(self.authentication.clone())
+            .layer(RateLimits::new(limits.caller_rate))
+            .layer(OnWorkThreads::new(&self.work))
+            .layer(Admission::new(self.budget.clone()))
+            .service(Transcoding::new(self.services.clone()));
+        let service = (service, self.bindings(config));
+        let connections = self.connections(listener, limits);
+        transport::serve(service, connections, &self.work, limits, stopped)
+    }
+
+    /// Reloads the TLS files and the keys of the OIDC issuer until the results
+    /// are dropped.
+    fn follow(&self) -> [Option<AbortOnDropHandle<()>>; 2] {
+        let certificates = self.certificates.clone();
+        let certificates = certificates.map(|files| self.keep(Task::Certificates, files.follow()));
+        let keys = self.tokens.clone();
+        let keys = keys.map(|tokens| self.keep(Task::IssuerKeys, tokens.follow()));
+        [certificates, keys]
+    }
+
+    /// Spawns a supervised task, which is aborted when the result is dropped.
+    fn keep(
+        &self,
+        task: Task,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(tokio::spawn(self.supervisor.supervise(task, work)))
+    }
+}
+
+impl Starting<AuthorizationApi> {
     /// Opens the database and starts answering calls; updates its health until
     /// the result is dropped.
     async fn start(&self, config: ServeConfig) -> Result<AbortOnDropHandle<()>, ServerError> {
@@ -401,25 +438,6 @@ impl Starting {
         if let Some(coherence) = coherence {
             coherence.leave().await;
         }
-    }
-
-    /// Reloads the TLS files and the keys of the OIDC issuer until the results
-    /// are dropped.
-    fn follow(&self) -> [Option<AbortOnDropHandle<()>>; 2] {
-        let certificates = self.certificates.clone();
-        let certificates = certificates.map(|files| self.keep(Task::Certificates, files.follow()));
-        let keys = self.tokens.clone();
-        let keys = keys.map(|tokens| self.keep(Task::IssuerKeys, tokens.follow()));
-        [certificates, keys]
-    }
-
-    /// Spawns a supervised task, which is aborted when the result is dropped.
-    fn keep(
-        &self,
-        task: Task,
-        work: impl Future<Output = ()> + Send + 'static,
-    ) -> AbortOnDropHandle<()> {
-        AbortOnDropHandle::new(tokio::spawn(self.supervisor.supervise(task, work)))
     }
 
     /// Makes the server not ready, and lets streams and tasks end.

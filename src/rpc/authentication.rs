@@ -74,16 +74,9 @@ impl Authentication {
         if needed == RequiredRight::Nothing {
             return Ok(Found::Caller(CallerIdentity::Nobody));
         }
-        let cache = self.cache.get().ok_or(Failure::Starting)?;
-        let lookup = |read_keys| Lookup {
-            needed,
-            cache: cache.clone(),
-            tokens: self.tokens.clone(),
-            read_keys,
-        };
         let (headers, extensions) = (request.headers(), request.extensions());
         let presented = match Presented::by(headers, extensions, self.tokens.as_deref()) {
-            Ok(Some(presented)) => presented,
+            Ok(Some(presented)) => Some(presented),
             Ok(None) if self.credentials == Credentials::Optional => {
                 return Ok(Found::Caller(CallerIdentity::Anyone));
             }
@@ -94,7 +87,18 @@ impl Authentication {
             Err(Unverified::Refused(refused)) => {
                 return Err(self.refuse(refused.into(), extensions));
             }
-            Err(Unverified::ReadKeys(_)) => return Ok(Found::Lookup(lookup(true))),
+            // The token names an unknown key.
+            Err(Unverified::ReadKeys(_)) => None,
+        };
+        let cache = self.cache.get().ok_or(Failure::Starting)?;
+        let lookup = |read_keys| Lookup {
+            needed,
+            cache: cache.clone(),
+            tokens: self.tokens.clone(),
+            read_keys,
+        };
+        let Some(presented) = presented else {
+            return Ok(Found::Lookup(lookup(true)));
         };
         let Some(callers) = cache.cached_callers() else {
             return Ok(Found::Lookup(lookup(false)));

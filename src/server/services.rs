@@ -11,9 +11,11 @@ use tonic::{
 use crate::{
     pb::{
         access_rights_service_server::AccessRightsServiceServer,
-        app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
-        authorization_service_server::AuthorizationServiceServer,
-        caller_service_server::CallerServiceServer, catalog_service_server::CatalogServiceServer,
+        app_service_server::AppServiceServer,
+        audit_service_server::AuditServiceServer,
+        authorization_service_server::{AuthorizationService, AuthorizationServiceServer},
+        caller_service_server::CallerServiceServer,
+        catalog_service_server::CatalogServiceServer,
         directory_service_server::DirectoryServiceServer,
         import_service_server::ImportServiceServer,
         operations_service_server::OperationsServiceServer,
@@ -54,14 +56,22 @@ macro_rules! services {
 }
 
 /// The service of decisions and lists, called directly.
-#[derive(Clone, Debug)]
-pub(super) struct Decisions {
-    server: AuthorizationServiceServer<AuthorizationApi>,
+#[derive(Debug)]
+pub(super) struct Decisions<A> {
+    server: AuthorizationServiceServer<A>,
 }
 
-impl Decisions {
+impl<A> Clone for Decisions<A> {
+    fn clone(&self) -> Self {
+        Self {
+            server: self.server.clone(),
+        }
+    }
+}
+
+impl<A: AuthorizationService> Decisions<A> {
     /// Returns the service, with the same limits as among all services.
-    pub(super) fn new(implementation: AuthorizationApi) -> Self {
+    pub(super) fn new(implementation: A) -> Self {
         Self {
             server: limited!(
                 AuthorizationServiceServer,
@@ -74,8 +84,7 @@ impl Decisions {
     /// True if the service answers the RPC of this path, known or not.
     pub(super) fn answers(path: &str) -> bool {
         let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
-        service
-            .is_some_and(|(name, _)| name == AuthorizationServiceServer::<AuthorizationApi>::NAME)
+        service.is_some_and(|(name, _)| name == AuthorizationServiceServer::<A>::NAME)
     }
 
     /// Answers a call.
