@@ -80,8 +80,10 @@ pub struct WriteCoordinator {
 
 /// The result of one try of a change.
 enum Tried {
-    /// It is committed, or there was nothing to change, at this revision.
-    Done(Revision),
+    /// It is committed, as this revision.
+    Committed(Revision),
+    /// Nothing was to change, or the change was rehearsed or refused, at this revision.
+    Unchanged(Revision),
     /// It was committed before under the same idempotency key, with this answer.
     Before(Vec<u8>),
     /// It is not the rehearsed change any more: try again.
@@ -176,7 +178,7 @@ impl WriteCoordinator {
                     .attempt(&mut slot, &mut run, (&context, &patience))
                     .await
                 {
-                    Ok(Tried::Done(revision)) => {
+                    Ok(Tried::Committed(revision) | Tried::Unchanged(revision)) => {
                         return Ok(Answered::Fresh(run.answer(revision)));
                     }
                     Ok(Tried::Before(answer)) => return Ok(Answered::Replayed(answer)),
@@ -217,35 +219,28 @@ impl WriteCoordinator {
             Ok(rehearsed) => rehearsed,
             Err(error) => return Tried::failed(error),
         };
-        let Rehearsed {
-            epoch,
-            version,
-            found,
-        } = rehearsed;
+        let epoch = rehearsed.epoch;
+        let tried = self.carry_out(slot, run, context, rehearsed).await;
+        self.confirmed(epoch, tried).await
+    }
+
+    /// Commits a rehearsed change, unless its rehearsal is the answer.
+    async fn carry_out<C: Change>(
+        &self,
+        slot: &mut WriteSlot,
+        run: &mut Run<C>,
+        context: &WriteContext,
+        Rehearsed { version, found, .. }: Rehearsed,
+    ) -> Result<Tried, AdminError> {
         match found {
             Found::Completed(Verdict::Changed) if !context.dry_run => {}
-            // The rehearsal is the answer, or determines it.
-            Found::Completed(verdict) => {
-                self.cache.confirm_snapshot(epoch).await?;
-                if context.dry_run || verdict == Verdict::Refused {
-                    return Ok(Tried::Done(version.revision));
-                }
+            Found::Completed(Verdict::Unchanged) if !context.dry_run => {
                 let kept = self.keep_unchanged(slot, run, context, version).await;
-                let kept = kept.or_else(Tried::failed);
-                if let Ok(Tried::Done(_)) = kept {
-                    // The change was compared again, and nothing was committed.
-                    self.cache.confirm_snapshot(epoch).await?;
-                }
-                return self.confirmed(epoch, kept).await;
+                return kept.or_else(Tried::failed);
             }
-            Found::Before(answer) => {
-                self.cache.confirm_snapshot(epoch).await?;
-                return Ok(Tried::Before(answer));
-            }
-            Found::Refused(error) => {
-                self.cache.confirm_snapshot(epoch).await?;
-                return Err(error);
-            }
+            Found::Completed(_) => return Ok(Tried::Unchanged(version.revision)),
+            Found::Before(answer) => return Ok(Tried::Before(answer)),
+            Found::Refused(error) => return Err(error),
         }
         let keys = run.keys().to_vec();
         // While this is held, other servers see that the write is pending.
@@ -256,21 +251,25 @@ impl WriteCoordinator {
             .await;
         let tried = self.after_commit(committed, announcement).await;
         announced.end();
-        self.confirmed(epoch, tried).await
+        tried
     }
 
-    /// Returns `tried` once the snapshot of a stored answer or a rejection is
-    /// confirmed; other results need no confirmation.
+    /// Returns the result of a try, once the snapshots that it stands on are confirmed: a
+    /// commit stands on none, and what is tried again returns nothing.
     async fn confirmed(
         &self,
         epoch: u64,
         tried: Result<Tried, AdminError>,
     ) -> Result<Tried, AdminError> {
-        match &tried {
-            Ok(Tried::Before(_)) => self.cache.confirm_snapshot(epoch).await?,
-            Err(error) if error.is_refusal() => self.cache.confirm_snapshot(epoch).await?,
-            Ok(Tried::Done(_) | Tried::Again | Tried::NoAnswer(_) | Tried::TenantBusy) | Err(_) => {
+        let stands_on_snapshot = match &tried {
+            Ok(Tried::Unchanged(_) | Tried::Before(_)) => true,
+            Ok(Tried::Committed(_) | Tried::Again | Tried::NoAnswer(_) | Tried::TenantBusy) => {
+                false
             }
+            Err(error) => error.is_refusal(),
+        };
+        if stands_on_snapshot {
+            self.cache.confirm_snapshot(epoch).await?;
         }
         tried
     }
@@ -285,7 +284,7 @@ impl WriteCoordinator {
         match committed {
             Ok(Committed::At(tenant, revision)) => {
                 self.cache.record_commit(tenant, revision);
-                Ok(Tried::Done(revision))
+                Ok(Tried::Committed(revision))
             }
             Ok(Committed::Before(answer)) => {
                 self.withdraw(announcement).await;

@@ -107,7 +107,7 @@ impl WriteCoordinator {
         rehearsed: TenantVersion,
     ) -> Result<Tried, AdminError> {
         let Some(key) = context.kept_key() else {
-            return Ok(Tried::Done(rehearsed.revision));
+            return Ok(Tried::Unchanged(rehearsed.revision));
         };
         let bounds = self.locking(slot, run.change())?;
         let (connection, wait) = (&mut slot.connection, &mut slot.wait);
@@ -137,7 +137,7 @@ impl WriteCoordinator {
             return Ok(Tried::Again);
         }
         transaction.end_unchanged().await?;
-        Ok(Tried::Done(revision))
+        Ok(Tried::Unchanged(revision))
     }
 }
 

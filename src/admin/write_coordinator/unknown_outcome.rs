@@ -22,7 +22,7 @@ impl WriteCoordinator {
         let begun = Instant::now();
         loop {
             match self.look_up(announcement).await {
-                Ok(Some(revision)) => return Ok(Tried::Done(revision)),
+                Ok(Some(revision)) => return Ok(Tried::Committed(revision)),
                 Ok(None) => {
                     let cause = "the connection was lost before the commit";
                     let error = StoreError::unreachable(cause);
