@@ -8,7 +8,9 @@ use futures_util::Stream;
 use pim_authz::{
     cache::CacheSettings,
     pb::{self, authorization_service_server::AuthorizationService},
-    server::{self, DatabaseStart, Limits, ServeConfig},
+    server::{
+        self, CallerSettings, DatabaseStart, HttpSettings, Limits, ObservationSettings, ServeConfig,
+    },
 };
 use tonic::{Request, Response, Status};
 
@@ -98,9 +100,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         cache: CacheSettings::default(),
         drain: Duration::ZERO,
         limits: Limits::default(),
-        callers: Default::default(),
-        observation: Default::default(),
-        http: Default::default(),
+        callers: CallerSettings::default(),
+        observation: ObservationSettings::default(),
+        http: HttpSettings::default(),
     };
     server::runtime()?.block_on(server::serve_without_decisions(config, NoDecisions))?;
     Ok(())
