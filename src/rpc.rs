@@ -51,7 +51,7 @@ mod streamed_request;
 pub(crate) use self::decoded_size::weigh_lists;
 #[cfg(test)]
 pub(crate) use self::fuzz::input as fuzz_input;
-pub(crate) use self::layers::{Answering, Behind, layer};
+pub use self::layers::{Behind, Handler};
 pub use self::{
     admin_api::{AdminApi, ReadStores},
     admission::{Admission, MAX_MESSAGE_BYTES, MAX_PIECE_BYTES, Untranslated},

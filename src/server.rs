@@ -35,7 +35,6 @@ use secrecy::SecretString;
 use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
-use tower::ServiceBuilder;
 
 use crate::{
     admin::WriteCoordinator,
@@ -45,8 +44,8 @@ use crate::{
     oidc::TokenVerifier,
     pb::authorization_service_server::AuthorizationService,
     rpc::{
-        AdminApi, Admission, Authentication, AuthorizationApi, Budget, Gate, ImportApi, Observer,
-        PageTokens, RateLimits,
+        AdminApi, Admission, Authentication, AuthorizationApi, Behind, Budget, Gate, ImportApi,
+        Observer, PageTokens, RateLimits,
     },
     store::{self, SchemaReport, Store},
     supervision::{Supervisor, Task},
@@ -341,13 +340,13 @@ impl<A: AuthorizationService> Starting<A> {
         stopped: F,
     ) -> impl Future<Output = ()> + use<'a, A, F> {
         let limits = config.limits;
-        let service = ServiceBuilder::new()
-            .layer(self.gate.clone())
-            .layer(self.authentication.clone())
-            .layer(RateLimits::new(limits.caller_rate))
-            .layer(OnWorkThreads::new(&self.work))
-            .layer(Admission::new(self.budget.clone()))
-            .service(Transcoding::new(self.services.clone()));
+        // From the innermost to the one that a call meets first.
+        let service = Transcoding::new(self.services.clone());
+        let service = Behind::new(Admission::new(self.budget.clone()), service);
+        let service = Behind::new(OnWorkThreads::new(&self.work), Arc::new(service));
+        let service = Behind::new(RateLimits::new(limits.caller_rate), service);
+        let service = Behind::new(self.authentication.clone(), service);
+        let service = Behind::new(self.gate.clone(), service);
         let service = (service, self.bindings(config));
         let connections = self.connections(listener, limits);
         transport::serve(service, connections, &self.work, limits, stopped)

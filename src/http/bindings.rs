@@ -1,5 +1,6 @@
 use std::{convert::Infallible, sync::Arc};
 
+use futures_util::FutureExt as _;
 use http_body_util::Full;
 use tonic::{
     Status,
@@ -11,7 +12,7 @@ use tonic::{
     },
 };
 use tonic_web::GrpcWebLayer;
-use tower::{Layer as _, Service, ServiceExt as _, service_fn};
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::cors::CorsLayer;
 
 use super::{
@@ -24,7 +25,7 @@ use super::{
     public_url::PublicUrl,
     transcoding::{Encoding, Envelope, Format},
 };
-use crate::rpc::{Credentials, Untranslated, invalid_field, unimplemented};
+use crate::rpc::{Credentials, Handler, Untranslated, invalid_field, unimplemented};
 
 /// The header that identifies a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -231,17 +232,12 @@ impl Bindings {
 
     /// Answers a call of a language other than gRPC by the `service`, whose requests
     /// are those of gRPC.
-    pub async fn answer<S>(
+    pub async fn answer(
         &self,
         dialect: HttpDialect,
         request: Request<Body>,
-        service: S,
-    ) -> Response<Body>
-    where
-        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-        S: Clone + Send + 'static,
-        S::Future: Send,
-    {
+        service: &impl Handler,
+    ) -> Response<Body> {
         let HttpDialect {
             language,
             request_id,
@@ -249,15 +245,12 @@ impl Bindings {
         let cors = self.cors.as_ref();
         let cors = cors.filter(|_| request.headers().contains_key(ORIGIN));
         let mut response = match cors {
-            None => {
-                let Ok(response) = language.answer(request, service).await;
-                response
-            }
+            None => language.answer(request, service).await,
             Some(cors) => {
                 let mut language = Some(language);
                 let answering = service_fn(move |request| {
                     let language = language.take().unwrap_or(Language::Preflight);
-                    language.answer(request, service.clone())
+                    language.answer(request, service).map(Ok::<_, Infallible>)
                 });
                 let Ok(response) = cors.layer(answering).oneshot(request).await;
                 response
@@ -271,31 +264,24 @@ impl Bindings {
 }
 
 impl Language {
-    async fn answer<S>(
-        self,
-        request: Request<Body>,
-        service: S,
-    ) -> Result<Response<Body>, Infallible>
-    where
-        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-        S: Clone + Send + 'static,
-        S::Future: Send,
-    {
+    async fn answer(self, request: Request<Body>, service: &impl Handler) -> Response<Body> {
         match self {
-            Self::Answered(response) => Ok(response),
+            Self::Answered(response) => response,
             // The layer for other origins has answered the question already.
-            Self::Preflight => Ok(only(&Method::POST, "the origin may not call")),
-            Self::GrpcWeb => GrpcWebLayer::new().layer(service).oneshot(request).await,
-            Self::Connect(call) => {
-                let response = service.oneshot(request).await?;
-                Ok(call.respond(response).await)
+            Self::Preflight => only(&Method::POST, "the origin may not call"),
+            Self::GrpcWeb => {
+                let answering =
+                    service_fn(|request| service.handle(request).map(Ok::<_, Infallible>));
+                let Ok(response) = GrpcWebLayer::new().layer(answering).oneshot(request).await;
+                response
             }
+            Self::Connect(call) => call.respond(service.handle(request).await).await,
             Self::AuthZen => {
-                let response = service.oneshot(request).await?;
-                Ok(match grpc::one_message(response).await {
+                let response = service.handle(request).await;
+                match grpc::one_message(response).await {
                     Ok((headers, message)) => grpc::answered(headers, "application/json", message),
                     Err((headers, status)) => ConnectError::of(&status).text_response(headers),
-                })
+                }
             }
         }
     }

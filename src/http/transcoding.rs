@@ -3,13 +3,11 @@
 //! runs on the same threads as the call.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{FutureExt as _, future::Either};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
 use tonic::{
@@ -17,11 +15,10 @@ use tonic::{
     body::Body,
     codegen::http::{Extensions, HeaderMap, HeaderValue, Request, Response, header::CONTENT_TYPE},
 };
-use tower::Service;
 
 use super::{authzen, contract::Rpc, json};
 use crate::rpc::{
-    Answering, MAX_MESSAGE_BYTES, Weight,
+    Handler, MAX_MESSAGE_BYTES, Weight,
     frames::{COMPRESSED, Framed, Unframing},
     gzip, invalid_field, too_large, unimplemented, weigh_lists,
 };
@@ -187,40 +184,23 @@ impl<S> Transcoding<S> {
     }
 }
 
-impl<S> Service<Request<Body>> for Transcoding<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S: Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Either<S::Future, Answering<Infallible>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+impl<S: Handler> Handler for Transcoding<S> {
+    async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         match request.extensions_mut().remove::<Encoding>() {
-            None => Either::Left(self.inner.call(request)),
-            Some(encoding) => Either::Right(Box::pin(
-                translated(self.inner.clone(), encoding, request)
-                    .map(|answer| Ok(answer.unwrap_or_else(Status::into_http))),
-            )),
+            None => self.inner.handle(request).await,
+            Some(encoding) => translated(&self.inner, encoding, request)
+                .await
+                .unwrap_or_else(Status::into_http),
         }
     }
 }
 
 /// Answers a call whose messages are translated.
-async fn translated<S>(
-    mut inner: S,
+async fn translated(
+    inner: &impl Handler,
     encoding: Encoding,
     request: Request<Body>,
-) -> Result<Response<Body>, Status>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-{
+) -> Result<Response<Body>, Status> {
     let (mut head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let weight = weight(&head.extensions);
@@ -230,7 +210,7 @@ where
         weigh_lists(head.uri.path(), &message.message, weight)?;
     }
     let request = Request::from_parts(head, Body::new(Full::new(message.into_bytes())));
-    let Ok(response) = inner.call(request).await;
+    let response = inner.handle(request).await;
     if response.headers().contains_key(Status::GRPC_STATUS) {
         let answer = translation.refused(response.headers());
         return Ok(answer.map_or(response, answered));

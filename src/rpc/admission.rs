@@ -1,10 +1,7 @@
-use std::task::{Context, Poll};
-
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use tonic::{Status, body::Body, codegen::http};
-use tower::Service;
 
 use super::{
     budget::{Budget, Weight},
@@ -13,7 +10,7 @@ use super::{
     failure::Failure,
     frames::{Framed, Unframing},
     gzip,
-    layers::{Answering, Behind, layer},
+    layers::{Behind, Handler},
     streamed_request::StreamedRequest,
 };
 use crate::pb::CALLS_OF_ONE_MESSAGE;
@@ -65,87 +62,66 @@ impl Admission {
     pub fn new(budget: Budget) -> Self {
         Self { budget }
     }
+
+    /// Returns the weight of a call, initially zero, on behalf of its caller.
+    fn weigh(&self, extensions: &http::Extensions) -> Weight {
+        let calling = extensions.get::<CallerIdentity>();
+        self.budget.weigh(calling.and_then(CallerIdentity::name))
+    }
 }
 
-layer!(Admission);
-
-impl<S> Service<http::Request<Body>> for Behind<Admission, S>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
-    S::Error: Send,
-    S::Future: Send,
-{
-    type Response = http::Response<Body>;
-    type Error = S::Error;
-    type Future = Answering<S::Error>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        let mut ready = self.take_ready();
-        let budget = self.layer.budget.clone();
-        if CALLS_OF_ONE_MESSAGE
-            .binary_search(&request.uri().path())
-            .is_err()
-        {
-            let weight = weigh(&budget, request.extensions());
+impl<S: Handler> Handler for Behind<Admission, S> {
+    async fn handle(&self, mut request: http::Request<Body>) -> http::Response<Body> {
+        let path = request.uri().path();
+        if CALLS_OF_ONE_MESSAGE.binary_search(&path).is_err() {
+            let weight = self.layer.weigh(request.extensions());
             request.extensions_mut().insert(weight);
-            let path = request.uri().path().to_owned();
-            let is_gzip = is_gzip(request.headers());
-            let largest = if path.starts_with(IMPORT_PATH) {
-                MAX_PIECE_BYTES
-            } else {
-                MAX_MESSAGE_BYTES
-            };
-            let streamed = |body| Body::new(StreamedRequest::of(body, path, is_gzip, largest));
-            let request = request.map(streamed);
-            return Box::pin(async move { ready.call(request).await });
+            return self.inner.handle(streamed(request)).await;
         }
-        Box::pin(async move {
-            let (mut head, mut body) = request.into_parts();
-            let is_compressed = is_compressed(&head.headers);
-            let first = body.frame().await;
-            let first = if head.uri.path() == CHECK && !is_compressed && body.is_end_stream() {
-                match small(first) {
-                    Ok(message) => {
-                        let request = http::Request::from_parts(head, message);
-                        return ready.call(request).await;
-                    }
-                    Err(first) => first,
+        let (mut head, mut body) = request.into_parts();
+        let is_compressed = is_compressed(&head.headers);
+        let first = body.frame().await;
+        let first = if head.uri.path() == CHECK && !is_compressed && body.is_end_stream() {
+            match small(first) {
+                Ok(message) => {
+                    let request = http::Request::from_parts(head, message);
+                    return self.inner.handle(request).await;
                 }
-            } else {
-                first
-            };
-            let weight = weigh(&budget, &head.extensions);
-            let parts = match read_body(first, body, &weight).await {
-                Ok(parts) => parts,
-                Err(failure) => return Ok(Status::from(failure).into_http()),
-            };
-            if is_compressed {
-                weight.unpack().await;
+                Err(first) => first,
             }
-            let body = match weighed(&mut head, parts, &weight) {
-                Ok(body) => body,
-                Err(status) => return Ok(status.into_http()),
-            };
-            head.extensions.insert(weight.clone());
-            let request = http::Request::from_parts(head, body);
-            let answer = ready.call(request).await?;
-            // The weight is held until the response body is sent.
-            Ok(answer.map(|body| with_weight(body, weight)))
-        })
+        } else {
+            first
+        };
+        let weight = self.layer.weigh(&head.extensions);
+        let parts = match read_body(first, body, &weight).await {
+            Ok(parts) => parts,
+            Err(failure) => return Status::from(failure).into_http(),
+        };
+        if is_compressed {
+            weight.unpack().await;
+        }
+        let body = match weighed(&mut head, parts, &weight) {
+            Ok(body) => body,
+            Err(status) => return status.into_http(),
+        };
+        head.extensions.insert(weight.clone());
+        let request = http::Request::from_parts(head, body);
+        let answer = self.inner.handle(request).await;
+        // The weight is held until the response body is sent.
+        answer.map(|body| with_weight(body, weight))
     }
 }
 
-/// Returns the weight of a call, initially zero, on behalf of its caller.
-fn weigh(budget: &Budget, extensions: &http::Extensions) -> Weight {
-    budget.weigh(
-        extensions
-            .get::<CallerIdentity>()
-            .and_then(CallerIdentity::name),
-    )
+/// Bounds the messages of a stream.
+fn streamed(request: http::Request<Body>) -> http::Request<Body> {
+    let path = request.uri().path().to_owned();
+    let is_gzip = is_gzip(request.headers());
+    let largest = if path.starts_with(IMPORT_PATH) {
+        MAX_PIECE_BYTES
+    } else {
+        MAX_MESSAGE_BYTES
+    };
+    request.map(|body| Body::new(StreamedRequest::of(body, path, is_gzip, largest)))
 }
 
 /// Returns a body for a whole small message; otherwise gives the part back.

@@ -1,12 +1,6 @@
-use std::{
-    future::ready,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    task::{Context, Poll},
-};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use futures_util::future::Either;
 use tonic::{Status, body::Body, codegen::http};
-use tower::Service;
 
 use crate::{
     cache::Cache, domain::CallerDirectory, oidc::TokenVerifier, telemetry::LogThrottle, tls::Peer,
@@ -17,7 +11,7 @@ use super::{
     caller_rights::{self, RequiredRight},
     credential::{Presented, Unverified},
     failure::{Failure, UnknownCaller},
-    layers::{Answering, Behind, layer},
+    layers::{Behind, Handler},
 };
 
 /// How a call without credentials is handled.
@@ -183,50 +177,26 @@ fn recognized(
     }))
 }
 
-layer!(Authentication);
-
-impl<S> Service<http::Request<Body>> for Behind<Authentication, S>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
-    S::Error: Send + 'static,
-    S::Future: Send + 'static,
-{
-    type Response = http::Response<Body>;
-    type Error = S::Error;
-    type Future = Either<S::Future, Answering<S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        match self.layer.authenticate(&request) {
-            Ok(Found::Caller(calling)) => {
-                request.extensions_mut().insert(calling);
-                Either::Left(self.inner.call(request))
-            }
+impl<S: Handler> Handler for Behind<Authentication, S> {
+    async fn handle(&self, mut request: http::Request<Body>) -> http::Response<Body> {
+        let calling = match self.layer.authenticate(&request) {
+            Ok(Found::Caller(calling)) => calling,
             Ok(Found::Lookup(lookup)) => {
-                let mut ready = self.take_ready();
-                let authentication = self.layer.clone();
-                Either::Right(Box::pin(async move {
-                    // Split from the body, which is not `Sync` and cannot be
-                    // borrowed across an await.
-                    let (head, body) = request.into_parts();
-                    let found = lookup.caller(&head.headers, &head.extensions).await;
-                    let mut request = http::Request::from_parts(head, body);
-                    match found {
-                        Ok(calling) => {
-                            request.extensions_mut().insert(calling);
-                            ready.call(request).await
-                        }
-                        Err(failure) => {
-                            let refused = authentication.refuse(failure, request.extensions());
-                            Ok(refused.into_http())
-                        }
+                // Split from the body, which is not `Sync` and cannot be borrowed
+                // across an await.
+                let (head, body) = request.into_parts();
+                let found = lookup.caller(&head.headers, &head.extensions).await;
+                request = http::Request::from_parts(head, body);
+                match found {
+                    Ok(calling) => calling,
+                    Err(failure) => {
+                        return self.layer.refuse(failure, request.extensions()).into_http();
                     }
-                }))
+                }
             }
-            Err(status) => Either::Right(Box::pin(ready(Ok(status.into_http())))),
-        }
+            Err(status) => return status.into_http(),
+        };
+        request.extensions_mut().insert(calling);
+        self.inner.handle(request).await
     }
 }

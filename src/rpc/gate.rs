@@ -3,18 +3,16 @@ use std::{
         Arc,
         atomic::{AtomicU8, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::future::Either;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Status, body::Body, codegen::http};
-use tower::Service;
 
 use super::{
     failure::Failure,
-    layers::{Answering, Behind, layer},
+    layers::{Behind, Handler},
     observing::Observer,
     status,
 };
@@ -153,29 +151,13 @@ impl Deadline {
     }
 }
 
-layer!(Gate);
-
-impl<S> Service<http::Request<Body>> for Behind<Gate, S>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
-    S::Error: Send,
-    S::Future: Send,
-{
-    type Response = http::Response<Body>;
-    type Error = S::Error;
-    type Future = Answering<S::Error>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+impl<S: Handler> Handler for Behind<Gate, S> {
+    async fn handle(&self, mut request: http::Request<Body>) -> http::Response<Body> {
         let observed = self.layer.observer.begin(&request);
         let path = request.uri().path();
         let refusal = self.layer.refusal(path);
         if let Some(failure) = refusal.or_else(|| check_metadata(request.headers()).err()) {
-            let refused = observed.answered(Status::from(failure).into_http());
-            return Box::pin(std::future::ready(Ok(refused)));
+            return observed.answered(Status::from(failure).into_http());
         }
         let longest = longest(path);
         let deadline = request.extensions().get().copied();
@@ -188,23 +170,22 @@ where
         if end <= Instant::now() {
             // It waited for its turn too long: work on it would delay others.
             let passed = Status::from(Failure::DeadlinePassed).into_http();
-            return Box::pin(std::future::ready(Ok(observed.answered(passed))));
+            return observed.answered(passed);
         }
-        request.extensions_mut().insert(self.layer.clone());
-        let mut ready = self.take_ready();
-        Box::pin(async move {
-            let answering = match observed.span() {
-                // `call` itself runs inside the span too: layers behind this one
-                // spawn tasks in it.
-                Some(span) => Either::Left(span.follow(async move { ready.call(request).await })),
-                None => Either::Right(ready.call(request)),
-            };
-            let answer = match timeout_at(end, answering).await {
-                Ok(answer) => readable(answer?),
-                Err(_) => Status::from(Failure::DeadlinePassed).into_http(),
-            };
-            Ok(observed.answered(answer))
-        })
+        if observed.is_stream() {
+            request.extensions_mut().insert(self.layer.clone());
+        }
+        let answering = self.inner.handle(request);
+        let answering = match observed.span() {
+            // Layers behind this one spawn tasks in the span.
+            Some(span) => Either::Left(span.follow(answering)),
+            None => Either::Right(answering),
+        };
+        let answer = match timeout_at(end, answering).await {
+            Ok(answer) => readable(answer),
+            Err(_) => Status::from(Failure::DeadlinePassed).into_http(),
+        };
+        observed.answered(answer)
     }
 }
 
@@ -310,19 +291,22 @@ mod tests {
         );
     }
 
+    /// Counts the calls.
+    #[derive(Default)]
+    struct Counting(AtomicU8);
+
+    impl Handler for Counting {
+        async fn handle(&self, _: http::Request<Body>) -> http::Response<Body> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            http::Response::new(Body::empty())
+        }
+    }
+
     #[tokio::test]
     async fn call_whose_deadline_passed_while_it_waited_is_not_made() {
-        let made = Arc::new(AtomicU8::new(0));
-        let counting = Arc::clone(&made);
-        let inner = tower::service_fn(move |_: http::Request<Body>| {
-            counting.fetch_add(1, Ordering::Relaxed);
-            std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(
-                Body::empty(),
-            )))
-        });
         let gate = Gate::default();
         gate.open();
-        let mut service = tower::Layer::layer(&gate, inner);
+        let service = Behind::new(gate, Counting::default());
         for (waited_ms, calls) in [(100, 1), (1_000, 1)] {
             let mut request = http::Request::new(Body::empty());
             let headers = request.headers_mut();
@@ -330,8 +314,12 @@ mod tests {
             let deadline = Deadline::on_arrival(headers);
             let deadline = deadline.earlier(Duration::from_millis(waited_ms));
             request.extensions_mut().insert(deadline);
-            let response = service.call(request).await.unwrap();
-            assert_eq!(made.load(Ordering::Relaxed), calls, "{waited_ms}");
+            let response = service.handle(request).await;
+            assert_eq!(
+                service.inner.0.load(Ordering::Relaxed),
+                calls,
+                "{waited_ms}"
+            );
             let status = response.headers().get(Status::GRPC_STATUS);
             let is_late = status.is_some_and(|code| code == "4");
             assert_eq!(is_late, waited_ms == 1_000);

@@ -1,39 +1,29 @@
 //! What the layers before all services have in common.
 
-use std::pin::Pin;
+use tonic::{
+    body::Body,
+    codegen::http::{Request, Response},
+};
 
-use tonic::{body::Body, codegen::http};
-
-/// The future of a response.
-pub(crate) type Answering<E> =
-    Pin<Box<dyn Future<Output = Result<http::Response<Body>, E>> + Send>>;
+/// Handles calls: a service, or the services behind a layer.
+///
+/// Unlike `tower::Service` it is always ready and shared by all calls, so that a call
+/// through every layer is one future and clones nothing.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a call.
+    fn handle(&self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send;
+}
 
 /// The services behind a layer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Behind<L, S> {
     pub(crate) layer: L,
     pub(crate) inner: S,
 }
 
-impl<L, S: Clone> Behind<L, S> {
-    /// Returns the services that were polled ready; a clone replaces them.
-    pub(super) fn take_ready(&mut self) -> S {
-        let fresh = self.inner.clone();
-        std::mem::replace(&mut self.inner, fresh)
+impl<L, S> Behind<L, S> {
+    /// Puts a layer before `inner`.
+    pub fn new(layer: L, inner: S) -> Self {
+        Self { layer, inner }
     }
 }
-
-/// Makes a type a layer, of which each connection has a clone.
-macro_rules! layer {
-    ($layer:ty) => {
-        impl<S> tower::Layer<S> for $layer {
-            type Service = $crate::rpc::Behind<Self, S>;
-
-            fn layer(&self, inner: S) -> Self::Service {
-                let layer = self.clone();
-                $crate::rpc::Behind { layer, inner }
-            }
-        }
-    };
-}
-pub(crate) use layer;

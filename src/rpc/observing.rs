@@ -160,6 +160,11 @@ impl Observed {
         self
     }
 
+    /// True if the response is a stream.
+    pub(super) fn is_stream(&self) -> bool {
+        self.meter.is_stream()
+    }
+
     /// Returns the span of a sampled call.
     pub(super) fn span(&self) -> Option<&CallSpan> {
         self.span.as_ref()

@@ -1,14 +1,11 @@
 use std::{
-    future::{Ready, ready},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::future::Either;
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -16,7 +13,6 @@ use governor::{
     state::keyed::DefaultKeyedStateStore,
 };
 use tonic::{Status, body::Body, codegen::http};
-use tower::Service;
 
 use crate::domain::Code;
 
@@ -24,7 +20,7 @@ use super::{
     caller_identity::CallerIdentity,
     caller_rate::CallerRate,
     failure::Failure,
-    layers::{Behind, layer},
+    layers::{Behind, Handler},
 };
 
 /// Number of calls between two evictions of idle callers.
@@ -108,24 +104,11 @@ impl<C: Clock + Clone> Meter<C> {
     }
 }
 
-layer!(RateLimits);
-
-impl<S> Service<http::Request<Body>> for Behind<RateLimits, S>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>>,
-{
-    type Response = http::Response<Body>;
-    type Error = S::Error;
-    type Future = Either<S::Future, Ready<Result<http::Response<Body>, S::Error>>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+impl<S: Handler> Handler for Behind<RateLimits, S> {
+    async fn handle(&self, request: http::Request<Body>) -> http::Response<Body> {
         match self.layer.check(request.extensions()) {
-            Ok(()) => Either::Left(self.inner.call(request)),
-            Err(failure) => Either::Right(ready(Ok(Status::from(failure).into_http()))),
+            Ok(()) => self.inner.handle(request).await,
+            Err(failure) => Status::from(failure).into_http(),
         }
     }
 }

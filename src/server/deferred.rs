@@ -1,22 +1,14 @@
-use std::{
-    convert::Infallible,
-    sync::{Arc, OnceLock},
-    task::{Context, Poll},
-};
+use std::sync::{Arc, OnceLock};
 
-use futures_util::future::Either;
 use tonic::{
     body::Body,
-    codegen::{
-        BoxFuture,
-        http::{Request, Response},
-    },
+    codegen::http::{Request, Response},
     service::Routes,
 };
 use tower::Service;
 
 use super::services::Decisions;
-use crate::pb::authorization_service_server::AuthorizationService;
+use crate::{pb::authorization_service_server::AuthorizationService, rpc::Handler};
 
 /// The services of a server that listens before it is ready: first `early`, then
 /// all once they are installed. Connections stay open. `A` makes the decisions.
@@ -59,24 +51,15 @@ impl<A: AuthorizationService> Deferred<A> {
     }
 }
 
-impl<A: AuthorizationService> Service<Request<Body>> for Deferred<A> {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future =
-        Either<BoxFuture<Response<Body>, Infallible>, <Routes as Service<Request<Body>>>::Future>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // `Routes` are always ready, and so are services.
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.installed.get() {
+impl<A: AuthorizationService> Handler for Deferred<A> {
+    async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let Ok(response) = match self.installed.get() {
             Some(all) if Decisions::<A>::answers(request.uri().path()) => {
-                Either::Left(all.decisions.clone().call(request))
+                all.decisions.clone().call(request).await
             }
-            Some(all) => Either::Right(all.routes.clone().call(request)),
-            None => Either::Right(self.early.call(request)),
-        }
+            Some(all) => all.routes.clone().call(request).await,
+            None => self.early.clone().call(request).await,
+        };
+        response
     }
 }

@@ -79,17 +79,16 @@ mod tests {
         sync::mpsc::{UnboundedSender, unbounded_channel},
     };
     use tonic::{
-        Request,
         body::Body,
-        codegen::http,
-        service::{Routes, interceptor::InterceptorLayer},
+        codegen::{Service as _, http},
+        service::Routes,
         transport::{Certificate, ClientTlsConfig, Endpoint, Identity},
     };
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-    use tower::ServiceBuilder;
 
     use super::{super::accepting::Connections, *};
     use crate::{
+        rpc::Handler,
         server::{TlsFiles, accepting, limits::Limits, transport, work::WorkThreads},
         tls::{AlternativeNames, Peer},
     };
@@ -116,20 +115,30 @@ mod tests {
         [authority.pem(), certificate.pem(), key.serialize_pem()]
     }
 
+    /// Sends the peer of each request to `seen`.
+    struct Looking {
+        routes: Routes,
+        seen: UnboundedSender<Peer>,
+    }
+
+    impl Handler for Looking {
+        async fn handle(&self, request: http::Request<Body>) -> http::Response<Body> {
+            let peer = request.extensions().get::<Peer>().unwrap();
+            self.seen.send(peer.clone()).unwrap();
+            let Ok(response) = self.routes.clone().call(request).await;
+            response
+        }
+    }
+
     /// Serves health, and sends the peer of each request to `seen`.
     fn serve(listener: TcpListener, files: &TlsFiles, seen: UnboundedSender<Peer>) {
         let accepted = accepting::connections(listener, Connections::up_to(4));
         let connections = secured(accepted, Certificates::load(files).unwrap(), 4, PATIENCE);
         let (_, health) = tonic_health::server::health_reporter();
-        let look = move |request: Request<()>| {
-            let peer = request.extensions().get::<Peer>().unwrap();
-            seen.send(peer.clone()).unwrap();
-            Ok(request)
+        let service = Looking {
+            routes: Routes::new(health),
+            seen,
         };
-        let service = ServiceBuilder::new()
-            .map_response(|response: http::Response<_>| response.map(Body::new))
-            .layer(InterceptorLayer::new(look))
-            .service(Routes::new(health));
         let limits = Limits::default();
         let work = WorkThreads::start().unwrap();
         tokio::spawn(async move {

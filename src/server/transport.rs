@@ -30,7 +30,6 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tonic::{body::Body, codegen::http, transport::server::Connected as _};
-use tower::{Service, ServiceExt as _};
 
 use super::{
     call_kind::CallKind, call_queue::CallQueue, connection::Connection, limits::Limits,
@@ -38,7 +37,7 @@ use super::{
 };
 use crate::{
     http::{Bindings, Dialect, Received},
-    rpc::Deadline,
+    rpc::{Deadline, Handler},
     tls::Peer,
 };
 
@@ -90,17 +89,14 @@ pub fn runtime() -> io::Result<Runtime> {
 
 /// Serves connections until `stopped` completes; then accepts no more and waits
 /// for the calls in progress.
-pub(super) async fn serve<S>(
-    (service, bindings): (S, Bindings),
+pub(super) async fn serve(
+    (service, bindings): (impl Handler, Bindings),
     connections: impl Stream<Item = Connection>,
     work: &WorkThreads,
     limits: Limits,
     stopped: impl Future<Output = ()>,
-) where
-    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
-    S: Clone + Send + Sync + 'static,
-    S::Future: Send,
-{
+) {
+    let service = Arc::new(service);
     let shutdown = GracefulShutdown::new();
     {
         // Dropped at the end of the block, so that the port is closed.
@@ -116,7 +112,7 @@ pub(super) async fn serve<S>(
             };
             let calls = CallQueue::default();
             let answering = Arc::new(Answering {
-                service: service.clone(),
+                service: Arc::clone(&service),
                 bindings: bindings.clone(),
                 peer: connection.connect_info(),
                 calls: calls.clone(),
@@ -133,7 +129,7 @@ pub(super) async fn serve<S>(
 
 /// What the calls of a connection have in common.
 struct Answering<S> {
-    service: S,
+    service: Arc<S>,
     bindings: Bindings,
     peer: Peer,
     calls: CallQueue,
@@ -142,12 +138,7 @@ struct Answering<S> {
 /// The response to a request.
 type Answer = Result<http::Response<Body>, Infallible>;
 
-impl<S> Answering<S>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
-    S: Clone + Send + Sync + 'static,
-    S::Future: Send,
-{
+impl<S: Handler> Answering<S> {
     /// Accepts a call that has arrived, and answers it once it is begun. Many calls
     /// are given up before: until then it does and holds as little as possible.
     fn accept(
@@ -202,14 +193,13 @@ where
         if place.is_held() {
             extensions.insert(place);
         }
-        let service = self.service.clone();
-        match dialect {
-            Dialect::Grpc => Box::pin(service.oneshot(request)).await,
+        let service = &*self.service;
+        Ok(match dialect {
+            Dialect::Grpc => Box::pin(service.handle(request)).await,
             Dialect::Http(dialect) => {
-                let answer = self.bindings.answer(*dialect, request, service);
-                Ok(Box::pin(answer).await)
+                Box::pin(self.bindings.answer(*dialect, request, service)).await
             }
-        }
+        })
     }
 }
 

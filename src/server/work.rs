@@ -15,7 +15,7 @@ use std::{
     io,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::Poll,
     thread::available_parallelism,
 };
 
@@ -30,14 +30,13 @@ use tokio::{
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, body::Body, codegen::http};
-use tower::Service;
 
 use super::{
     call_kind::CallKind,
     places::{Place, Places},
 };
 use crate::{
-    rpc::{Answering, Behind, layer},
+    rpc::{Behind, Handler},
     telemetry::traces::CallSpan,
 };
 
@@ -161,42 +160,22 @@ impl OnWorkThreads {
     }
 }
 
-layer!(OnWorkThreads);
-
-impl<S> Service<http::Request<Body>> for Behind<OnWorkThreads, S>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>>,
-    S::Error: Send + 'static,
-    S::Future: Send + 'static,
-{
-    type Response = http::Response<Body>;
-    type Error = S::Error;
-    type Future = Either<S::Future, Answering<S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let Some(handle) = self.layer.of(request.uri().path()).cloned() else {
-            return Either::Left(self.inner.call(request));
+impl<S: Handler> Handler for Behind<OnWorkThreads, Arc<S>> {
+    async fn handle(&self, request: http::Request<Body>) -> http::Response<Body> {
+        let Some(handle) = self.layer.of(request.uri().path()) else {
+            return self.inner.handle(request).await;
         };
         let place = request.extensions().get().and_then(Place::take);
-        let answering = self.inner.call(request);
-        let answering = in_place(
-            place,
-            spanned(async move { Ok(started(answering.await?).await) }),
-        );
-        let answered = AbortOnDropHandle::new(handle.spawn(answering));
-        Either::Right(Box::pin(async move {
-            match answered.await {
-                Ok(answer) => Ok(answer?.map(|body| body.made_on(&handle))),
-                Err(error) => {
-                    tracing::error!(%error, "a call was ended by a bug of the service");
-                    Ok(Status::internal("internal error").into_http())
-                }
+        let inner = Arc::clone(&self.inner);
+        let answering = async move { started(inner.handle(request).await).await };
+        let answered = AbortOnDropHandle::new(handle.spawn(in_place(place, spanned(answering))));
+        match answered.await {
+            Ok(answer) => answer.map(|body| body.made_on(handle)),
+            Err(error) => {
+                tracing::error!(%error, "a call was ended by a bug of the service");
+                Status::internal("internal error").into_http()
             }
-        }))
+        }
     }
 }
 
