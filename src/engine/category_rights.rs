@@ -64,7 +64,7 @@ impl<'f> CategoryRights<'f> {
             }
             let rights = access.numbered_groups();
             let rights: Vec<_> = rights
-                .map(|(number, group)| (number, group, right(group, id)))
+                .map(|(number, group)| (number, group, group.right(id)))
                 .collect();
             read += A_STEP + u64::try_from(rights.len()).unwrap_or(u64::MAX);
             for (number, _, level) in &rights {
@@ -82,7 +82,7 @@ impl<'f> CategoryRights<'f> {
             if self.highest.contains_key(&number) {
                 continue; // the subject is in the group
             }
-            let levels = self.ids.iter().map(|id| right(group, *id));
+            let levels = self.ids.iter().map(|id| group.right(*id));
             self.highest.insert(number, most_permissive(levels));
             read += u64::try_from(self.ids.len()).unwrap_or(u64::MAX);
         }
@@ -104,11 +104,6 @@ impl<'f> CategoryRights<'f> {
     pub(super) fn into_steps(self) -> Vec<Step> {
         self.steps
     }
-}
-
-/// Returns the level of a group on an item; `Hidden` if it has no right there.
-pub(super) fn right(group: &GroupFacts, id: ItemId) -> Level {
-    group.rights.get(&id).copied().unwrap_or_default()
 }
 
 /// Returns the sentence for a level held on an item: ``Category `caps`: held is

@@ -117,13 +117,6 @@ impl<'f> EffectiveAccess<'f> {
         }
     }
 
-    /// Returns the level on an item that a question names. An item that is not
-    /// stored is hidden in every edition (rules 1.7).
-    pub(super) fn level_on_named(self, item: &ItemRef) -> Level {
-        self.find(item)
-            .map_or(Level::Hidden, |id| self.level_on(id))
-    }
-
     /// Returns the highest level on any channel or locale (rules 4.4, 4.5).
     pub(super) fn highest_on_any(self, axis: OpenAxis) -> Level {
         if self.first_of(axis).is_none() {
@@ -269,6 +262,11 @@ pub fn effective_right<G>(
 }
 
 impl GroupFacts {
+    /// Returns the group's level on an item; `Hidden` if it has no right there.
+    pub(super) fn right(&self, id: ItemId) -> Level {
+        self.rights.get(&id).copied().unwrap_or_default()
+    }
+
     /// Returns the group's highest level on any channel or locale.
     pub(super) fn highest_on_any(&self, axis: OpenAxis) -> Level {
         match axis {

@@ -7,12 +7,12 @@
 //! decision.
 
 use crate::domain::{
-    CATALOGUE, Code, Decision, Explanation, Facts, GroupFacts, GroupId, Level, Question, Reason,
-    ReasonCode, ReasonItem, Step,
+    CATALOGUE, Code, Decision, Explanation, Facts, Level, Question, Reason, ReasonCode, ReasonItem,
+    Step,
 };
 
 use super::{
-    category_rights::{CategoryRights, held_on, right},
+    category_rights::{CategoryRights, held_on},
     decider::Decider,
     decision,
     effective_access::{self, EffectiveAccess},
@@ -202,15 +202,9 @@ fn giving_groups(
     if !access.is_enterprise() {
         return Vec::new(); // rights do not count (rules 3.4)
     }
-    let level = |(id, group): (GroupId, &GroupFacts)| match &requirement.source {
-        Source::Other | Source::Permission(_) => Level::Hidden,
-        Source::Item(item) => right(group, *item),
-        Source::Any(axis) => group.highest_on_any(*axis),
-        Source::Categories(_) => categories.highest(id),
-    };
-    let groups = access
-        .numbered_groups()
-        .map(|group| (group.1, level(group)));
+    let groups = access.numbered_groups();
+    let groups =
+        groups.map(|(id, group)| (group, requirement.level_of(group, categories.highest(id))));
     let groups = effective_access::giving_groups(held, groups).into_iter();
     groups.map(|group| group.code.clone()).collect()
 }

@@ -1,5 +1,6 @@
 use crate::domain::{
-    ItemId, Level, PermissionId, Reason, ReasonCode, ReasonItem, Strictness, UnknownName,
+    GroupFacts, ItemId, Level, PermissionId, Reason, ReasonCode, ReasonItem, Strictness,
+    UnknownName,
 };
 
 use super::effective_access::OpenAxis;
@@ -84,6 +85,17 @@ impl Requirement {
     /// Sets the name that the question uses and the tenant does not store.
     pub(super) fn naming(self, unknown: Option<UnknownName>) -> Self {
         Self { unknown, ..self }
+    }
+
+    /// Returns the level that a group alone gives for the requirement, with its highest
+    /// level on the categories of the product.
+    pub(super) fn level_of(&self, group: &GroupFacts, on_categories: Level) -> Level {
+        match &self.source {
+            Source::Other | Source::Permission(_) => Level::Hidden,
+            Source::Item(id) => group.right(*id),
+            Source::Any(axis) => group.highest_on_any(*axis),
+            Source::Categories(_) => on_categories,
+        }
     }
 
     /// Returns the reason of a denial by this rule (rules 8.1).

@@ -15,8 +15,8 @@
 //! item.
 
 use crate::domain::{
-    AttributeFacts, Code, ItemKind, ItemRef, Level, Question, ReasonCode, ReasonItem, Resource,
-    ResourceType, Strictness, UnknownName,
+    AttributeFacts, Code, ItemId, ItemKind, ItemRef, Level, Question, ReasonCode, ReasonItem,
+    Resource, ResourceType, Strictness, UnknownName,
 };
 
 use super::{
@@ -172,7 +172,24 @@ fn require_any(
         .from(Source::Any(axis))
 }
 
-/// Requires that the named item is held at `needed`.
+/// Requires that a stored item is held at `needed`.
+fn require_stored(
+    kind: ItemKind,
+    id: ItemId,
+    rule: &'static str,
+    needed: Level,
+    access: EffectiveAccess<'_>,
+) -> Requirement {
+    let item = ReasonItem {
+        kind,
+        code: access.code_of(id).cloned(),
+    };
+    let held = access.level_on(id);
+    Requirement::level(axis_code(kind), rule, Some(item), needed, held).from(Source::Item(id))
+}
+
+/// Requires that the named item is held at `needed`. An item that is not stored is
+/// hidden in every edition (rules 1.7).
 fn require_named(
     kind: ItemKind,
     code: &Code,
@@ -184,24 +201,19 @@ fn require_named(
         kind,
         code: code.clone(),
     };
-    let found = access.find(&named);
-    let held = access.level_on_named(&named);
-    let spelled = found
-        .and_then(|id| access.code_of(id))
-        .unwrap_or(code)
-        .clone();
+    if let Some(id) = access.find(&named) {
+        return require_stored(kind, id, rule, needed, access);
+    }
+    let unknown = UnknownName {
+        kind: kind.into(),
+        code: code.clone(),
+    };
     let item = ReasonItem {
         kind,
-        code: Some(spelled),
+        code: Some(named.code),
     };
-    let requirement = Requirement::level(axis_code(kind), rule, Some(item), needed, held);
-    match found {
-        Some(id) => requirement.from(Source::Item(id)),
-        None => requirement.naming(Some(UnknownName {
-            kind: kind.into(),
-            code: code.clone(),
-        })),
-    }
+    Requirement::level(axis_code(kind), rule, Some(item), needed, Level::Hidden)
+        .naming(Some(unknown))
 }
 
 /// Requires that the resource is stored, or described by the request (rules 1.7).
@@ -285,14 +297,8 @@ fn require_stored_group(
     needed: Level,
     access: EffectiveAccess<'_>,
 ) -> Requirement {
-    let held = access.level_on(attribute.group);
-    let code = access.code_of(attribute.group).cloned();
-    let item = ReasonItem {
-        kind: ItemKind::AttributeGroup,
-        code,
-    };
-    Requirement::level(ReasonCode::AttributeGroup, "4.4", Some(item), needed, held)
-        .from(Source::Item(attribute.group))
+    let kind = ItemKind::AttributeGroup;
+    require_stored(kind, attribute.group, "4.4", needed, access)
 }
 
 /// Evaluates the rules of an attribute (rules 4.4, 9): the level on its group,
@@ -336,25 +342,10 @@ fn require_grid_view(
     let Some(view) = view else {
         return (vec![require_known(false, resource)], Level::Hidden);
     };
-    let requirements: Vec<Requirement> = view
-        .attribute_groups
-        .iter()
-        .map(|id| {
-            let code = access.code_of(*id).cloned();
-            let item = ReasonItem {
-                kind: ItemKind::AttributeGroup,
-                code,
-            };
-            let held = access.level_on(*id);
-            Requirement::level(
-                ReasonCode::AttributeGroup,
-                "4.10",
-                Some(item),
-                Level::View,
-                held,
-            )
-            .from(Source::Item(*id))
-        })
+    let kind = ItemKind::AttributeGroup;
+    let groups = view.attribute_groups.iter();
+    let requirements: Vec<Requirement> = groups
+        .map(|id| require_stored(kind, *id, "4.10", Level::View, access))
         .collect();
     let shown = requirements.iter().all(|requirement| requirement.passed);
     (
@@ -391,18 +382,8 @@ fn require_item(
     let found = ruling_item(resource).and_then(|item| access.find(&item));
     let held = found.map_or(Level::Hidden, |id| access.level_on(id));
     if let (Some(id), Some(needed), Some(kind)) = (found, needed, resource.kind.ruling_item()) {
-        let item = ReasonItem {
-            kind,
-            code: access.code_of(id).cloned(),
-        };
-        let requirement = Requirement::level(
-            axis_code(kind),
-            item_rule(resource.kind),
-            Some(item),
-            needed,
-            held,
-        );
-        requirements.push(requirement.from(Source::Item(id)));
+        let rule = item_rule(resource.kind);
+        requirements.push(require_stored(kind, id, rule, needed, access));
     }
     requirements.push(require_known(found.is_some(), resource));
     (requirements, held)

@@ -11,7 +11,7 @@ use crate::domain::{Code, GroupFacts, ItemId, ItemRef, Level, Remedy, Strictness
 
 use super::unknown;
 use crate::engine::{
-    category_rights::{CategoryRights, right},
+    category_rights::CategoryRights,
     effective_access::EffectiveAccess,
     requirement::{Requirement, Source},
 };
@@ -188,12 +188,7 @@ impl Candidate<'_> {
 
     /// Returns the level that the group alone gives for the requirement.
     fn level(&self, requirement: &Requirement) -> Level {
-        match &requirement.source {
-            Source::Other | Source::Permission(_) => Level::Hidden,
-            Source::Item(id) => right(self.group, *id),
-            Source::Any(axis) => self.group.highest_on_any(*axis),
-            Source::Categories(_) => self.on_categories,
-        }
+        requirement.level_of(self.group, self.on_categories)
     }
 }
 
