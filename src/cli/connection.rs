@@ -122,11 +122,7 @@ pub(super) struct Token {
 impl Token {
     /// Reads the token from a file; white space around it is trimmed.
     fn read(file: &Path) -> Result<Self, CliError> {
-        let text = std::fs::read_to_string(file).map_err(|cause| CliError::File {
-            what: "read",
-            path: file.to_owned(),
-            cause,
-        })?;
+        let text = std::fs::read_to_string(file).map_err(CliError::file("read", file))?;
         let token = text.trim();
         let bearer = format!("Bearer {token}").parse::<MetadataValue<Ascii>>();
         let is_one = !token.is_empty() && !token.contains(char::is_whitespace);

@@ -1,4 +1,8 @@
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Serialize;
 use tonic_types::StatusExt as _;
@@ -143,6 +147,17 @@ pub struct FieldProblem {
     pub field: String,
     /// The violation, and the allowed values.
     pub message: String,
+}
+
+impl CliError {
+    /// Returns the error of a file that cannot be read or written, as `what` says.
+    pub(super) fn file(what: &'static str, path: &Path) -> impl Fn(io::Error) -> Self + Copy {
+        move |cause| Self::File {
+            what,
+            path: path.to_owned(),
+            cause,
+        }
+    }
 }
 
 impl From<tonic::Status> for CliError {

@@ -132,11 +132,7 @@ async fn call(
 fn write_report(path: &Path, summary: &pb::ImportSummary) -> Result<(), CliError> {
     let rows = summary.refused.iter().map(json::Message::of);
     let text: String = rows.map(|row| line(&row)).collect();
-    std::fs::write(path, text).map_err(|cause| CliError::File {
-        what: "write",
-        path: path.to_owned(),
-        cause,
-    })
+    std::fs::write(path, text).map_err(CliError::file("write", path))
 }
 
 #[cfg(test)]

@@ -4,18 +4,12 @@ use crate::pb;
 
 /// A subject as written on the command line: `user:julia`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubjectName {
-    kind: String,
-    id: String,
-}
+pub struct SubjectName(pb::Subject);
 
 /// A resource as written on the command line: `product:hat`, or `TYPE` or
 /// `TYPE:` if it has no code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceName {
-    kind: String,
-    id: String,
-}
+pub struct ResourceName(pb::Item);
 
 /// Category codes as written on the command line: `a,b`; empty: none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,10 +36,10 @@ impl FromStr for SubjectName {
             .ok_or_else(|| {
                 InvalidName::SubjectWithoutType(text.trim_start_matches(':').to_owned())
             })?;
-        Ok(Self {
-            kind: kind.to_owned(),
+        Ok(Self(pb::Subject {
+            r#type: kind.to_owned(),
             id: id.to_owned(),
-        })
+        }))
     }
 }
 
@@ -57,10 +51,10 @@ impl FromStr for ResourceName {
         if kind.is_empty() {
             return Err(InvalidName::ResourceWithoutType);
         }
-        Ok(Self {
-            kind: kind.to_owned(),
+        Ok(Self(pb::Item {
+            r#type: kind.to_owned(),
             id: id.to_owned(),
-        })
+        }))
     }
 }
 
@@ -82,10 +76,7 @@ impl SubjectName {
     /// Converts the subject to its request message.
     #[must_use]
     pub fn render(&self) -> pb::Subject {
-        pb::Subject {
-            r#type: self.kind.clone(),
-            id: self.id.clone(),
-        }
+        self.0.clone()
     }
 }
 
@@ -93,9 +84,10 @@ impl ResourceName {
     /// Converts the resource to its request message, without categories and parent.
     #[must_use]
     pub fn render(&self) -> pb::Resource {
+        let pb::Item { r#type, id } = self.item();
         pb::Resource {
-            r#type: self.kind.clone(),
-            id: self.id.clone(),
+            r#type,
+            id,
             categories: None,
             parent: None,
         }
@@ -103,10 +95,7 @@ impl ResourceName {
 
     /// Converts the resource to the item of a request.
     pub(super) fn item(&self) -> pb::Item {
-        pb::Item {
-            r#type: self.kind.clone(),
-            id: self.id.clone(),
-        }
+        self.0.clone()
     }
 }
 
@@ -126,7 +115,7 @@ mod tests {
         ];
         for (text, wanted) in cases {
             let found = text.parse::<SubjectName>().ok();
-            let found = found.as_ref().map(|name| (&*name.kind, &*name.id));
+            let found = found.as_ref().map(|name| (&*name.0.r#type, &*name.0.id));
             assert_eq!(found, wanted, "{text}");
         }
     }
@@ -141,7 +130,7 @@ mod tests {
         ];
         for (text, wanted) in cases {
             let found = text.parse::<ResourceName>().ok();
-            let found = found.as_ref().map(|name| (&*name.kind, &*name.id));
+            let found = found.as_ref().map(|name| (&*name.0.r#type, &*name.0.id));
             assert_eq!(found, wanted, "{text}");
         }
     }

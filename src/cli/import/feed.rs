@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use indicatif::ProgressBar;
 use tokio::{fs::File, io::AsyncReadExt as _, sync::mpsc::Sender};
 
@@ -70,7 +68,7 @@ async fn feed_file(
             return Ok(send(sender, Part::Piece(piece)).await);
         }
     };
-    let failed = |cause| failed_to_read(&path, cause);
+    let failed = CliError::file("read", &path);
     let mut open = File::open(&path).await.map_err(failed)?;
     let mut is_first = true;
     loop {
@@ -99,12 +97,4 @@ async fn feed_file(
 async fn send(sender: &Sender<ImportCatalogRequest>, part: Part) -> Result<(), StreamClosed> {
     let request = ImportCatalogRequest { part: Some(part) };
     sender.send(request).await.map_err(|_| StreamClosed)
-}
-
-fn failed_to_read(path: &Path, cause: std::io::Error) -> CliError {
-    CliError::File {
-        what: "read",
-        path: path.to_owned(),
-        cause,
-    }
 }

@@ -43,22 +43,15 @@ impl SourceFile {
 impl Sources {
     /// Lists the entries of a directory; fails without any CSV file.
     pub(super) fn find(dir: &Path) -> Result<Self, CliError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            |cause| CliError::File {
-                what: "read",
-                path,
-                cause,
-            }
-        };
+        let failed = CliError::file("read", dir);
         let mut sources = Self {
             files: Vec::new(),
             bytes: 0,
             ignored: Vec::new(),
         };
-        for entry in std::fs::read_dir(dir).map_err(failed(dir))? {
-            let path = entry.map_err(failed(dir))?.path();
-            let metadata = std::fs::metadata(&path).map_err(failed(&path))?;
+        for entry in std::fs::read_dir(dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let metadata = std::fs::metadata(&path).map_err(CliError::file("read", &path))?;
             let name = path.file_name().unwrap_or_default();
             match name
                 .to_str()
