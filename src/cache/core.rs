@@ -120,6 +120,19 @@ impl Core {
         }
     }
 
+    /// Creates the core of a test that does not connect.
+    #[cfg(test)]
+    pub(super) fn of_test() -> Self {
+        let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
+        let store = Store::new(&url, 1).unwrap();
+        Self::new(
+            [store.clone(), store],
+            Runtimes::of_test(),
+            CacheSettings::default(),
+            mpsc::channel(1).0,
+        )
+    }
+
     /// True if facts are cached at all.
     pub(super) fn keeps(&self) -> bool {
         self.settings.mode == CacheMode::On
@@ -359,20 +372,12 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cache::CacheSettings, domain::SubjectRef};
+    use crate::domain::SubjectRef;
 
     const EPOCH: u64 = 1;
 
     fn core() -> Core {
-        // No test here connects.
-        let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
-        let store = Store::new(&url, 1).unwrap();
-        let core = Core::new(
-            [store.clone(), store],
-            Runtimes::of_test(),
-            CacheSettings::default(),
-            mpsc::channel(1).0,
-        );
+        let core = Core::of_test();
         core.lease.extend(Hold {
             until: Moment::now().plus(Duration::from_hours(1)),
             epoch: EPOCH,

@@ -183,28 +183,11 @@ fn next(core: &Core) -> Option<Together> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc;
-
     use super::*;
-    use crate::{
-        cache::{CacheSettings, runtimes::Runtimes},
-        store::Store,
-    };
 
     #[tokio::test]
     async fn a_statement_whose_task_panics_frees_its_slot() {
-        // This test does not connect.
-        let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
-        let store = Store::new(&url, 1).unwrap();
-        let stores = [store.clone(), store];
-        let runtimes = Runtimes::of_test();
-        let core = Core::new(
-            stores,
-            runtimes,
-            CacheSettings::default(),
-            mpsc::channel(1).0,
-        );
-        let core = Arc::new(core);
+        let core = Arc::new(Core::of_test());
         core.coalescer.queue().statements += 1;
         let slot = Slot::of(&core);
         let panicked = tokio::spawn(async move {

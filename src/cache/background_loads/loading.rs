@@ -105,27 +105,12 @@ fn failed(error: &StoreError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc;
-
     use super::*;
-    use crate::{
-        cache::{CacheSettings, background_loads::State, runtimes::Runtimes},
-        store::Store,
-    };
+    use crate::cache::background_loads::State;
 
     #[test]
     fn dropped_load_is_retried_after_a_pause() {
-        // This test does not connect.
-        let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
-        let store = Store::new(&url, 1).unwrap();
-        let stores = [store.clone(), store];
-        let core = Core::new(
-            stores,
-            Runtimes::of_test(),
-            CacheSettings::default(),
-            mpsc::channel(1).0,
-        );
-        let core = Arc::new(core);
+        let core = Arc::new(Core::of_test());
         let key = FactKey::Section("acme".parse().unwrap(), Section::Vocabulary);
         assert!(core.background_loads.begin(key.clone()));
         drop(Begun::of(&core, [key.clone()]));
