@@ -19,6 +19,7 @@ mod caller_change;
 mod category_removal;
 mod change;
 mod change_set;
+mod coded_kind;
 mod compared;
 mod effect_counter;
 mod entity_change;
@@ -49,6 +50,7 @@ pub use self::{
     app_change::{AppDetails, AppRequest, ConnectionStep, RequestedScopes},
     caller_change::{CallerEntry, CallerRequest, CreatedKey},
     category_removal::CategoryRemoval,
+    coded_kind::CodedKind,
     error::AdminError,
     fault::{Fault, Refused},
     outcome::{

@@ -237,10 +237,9 @@ impl Comparison<'_, '_> {
     fn record_scopes(&mut self, requested: RequestedScopes) -> ScopeSet {
         let edition = self.pass.tenant.edition;
         let (granted, not_offered) = offered_scopes(requested.known, edition);
-        let code = |id| CATALOGUE.scope(id).code;
-        self.details.granted = granted.iter().map(code).collect();
+        self.details.granted = CATALOGUE.scope_codes(granted).collect();
         self.details.ungranted = requested.unknown;
-        let not_offered = not_offered.iter().map(|id| code(id).to_owned());
+        let not_offered = CATALOGUE.scope_codes(not_offered).map(str::to_owned);
         self.details.ungranted.extend(not_offered);
         granted
     }

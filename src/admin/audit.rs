@@ -132,11 +132,7 @@ fn group(row: &UserGroup) -> Value {
 }
 
 fn role(row: &Role) -> Value {
-    let permissions: Vec<&str> = row
-        .permissions
-        .iter()
-        .map(|id| CATALOGUE.permission(id).code)
-        .collect();
+    let permissions: Vec<&str> = CATALOGUE.permission_codes(&row.permissions).collect();
     json!({ "label": row.label.as_str(), "audience": <&str>::from(row.audience), "permissions": permissions })
 }
 
@@ -155,11 +151,7 @@ fn subject(change_set: &ChangeSet, row: &Subject) -> Value {
 }
 
 fn app(change_set: &ChangeSet, row: &App) -> Value {
-    let scopes: Vec<&str> = row
-        .scopes
-        .iter()
-        .map(|id| CATALOGUE.scope(id).code)
-        .collect();
+    let scopes: Vec<&str> = CATALOGUE.scope_codes(row.scopes).collect();
     let chosen = row.selections.iter().map(|chosen| {
         let axis: &str = chosen.axis.into();
         let level: &str = Level::from_bits(chosen.level).into();

@@ -185,6 +185,19 @@ impl ChangeSet {
         (self.items.get(id)?.kind() == kind).then_some(id)
     }
 
+    /// Returns the import or export profile with this code: they share one space
+    /// (rules 9).
+    pub(super) fn find_profile(&self, code: &Code) -> Option<ItemId> {
+        self.items.find(item_space(ItemKind::ImportProfile), code)
+    }
+
+    /// Returns the items of a kind.
+    pub(super) fn items_of(&self, kind: ItemKind) -> impl Iterator<Item = (ItemId, &Item)> {
+        self.items
+            .iter()
+            .filter(move |(_, item)| item.kind() == kind)
+    }
+
     pub(super) fn find_subject(&self, kind: SubjectKind, code: &Code) -> Option<SubjectId> {
         self.subjects.find(kind as u8, code)
     }

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     AttributePatch, CategoryPatch, ChannelPatch, Code, GridViewPatch, ItemKind, Level, PlainItem,
-    ProductPatch, RolePatch, ScopeSet, SelectionPatch, SubjectPatch, UserGroup,
+    ProductPatch, RolePatch, ScopeSet, SelectionPatch, SubjectKind, SubjectPatch, UserGroup,
 };
+
+use super::coded_kind::CodedKind;
 
 /// The files of an import (`docs/import.md`), in the order in which they are
 /// applied: referenced entities before those that refer to them.
@@ -80,6 +82,49 @@ pub enum ImportFile {
     Apps,
 }
 
+impl ImportFile {
+    /// Returns the kinds of the entities that its rows are about, products excluded;
+    /// both kinds of profiles share a code space.
+    #[must_use]
+    pub fn kinds(self) -> &'static [CodedKind] {
+        match self {
+            Self::UserGroups => &[CodedKind::UserGroups],
+            Self::UserRoles => &[CodedKind::Roles],
+            Self::Users => &[CodedKind::Subjects(SubjectKind::User)],
+            Self::Connections => &[CodedKind::Subjects(SubjectKind::Connection)],
+            Self::Apps => &[CodedKind::Subjects(SubjectKind::App)],
+            Self::Attributes => &[CodedKind::Attributes],
+            Self::GridViews => &[CodedKind::GridViews],
+            Self::Locales | Self::LocaleAccesses => &[CodedKind::Items(ItemKind::Locale)],
+            Self::Categories | Self::CategoryAccesses => &[CodedKind::Items(ItemKind::Category)],
+            Self::Channels | Self::ChannelAccesses => &[CodedKind::Items(ItemKind::Channel)],
+            Self::AttributeGroups | Self::AttributeGroupAccesses => {
+                &[CodedKind::Items(ItemKind::AttributeGroup)]
+            }
+            Self::AssetFamilies | Self::AssetFamilyAccesses => {
+                &[CodedKind::Items(ItemKind::AssetFamily)]
+            }
+            Self::ReferenceEntities | Self::ReferenceEntityAccesses => {
+                &[CodedKind::Items(ItemKind::ReferenceEntity)]
+            }
+            Self::ImportProfiles
+            | Self::ExportProfiles
+            | Self::JobProfiles
+            | Self::JobProfileAccesses => &[
+                CodedKind::Items(ItemKind::ImportProfile),
+                CodedKind::Items(ItemKind::ExportProfile),
+            ],
+            Self::ProductModels | Self::Products => &[],
+        }
+    }
+
+    /// True if its rows are the rights on items.
+    #[must_use]
+    pub fn is_of_rights(self) -> bool {
+        <&str>::from(self).ends_with("_accesses.csv")
+    }
+}
+
 /// The position of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
@@ -149,10 +194,8 @@ pub enum Entry {
         /// The words of its permissions that are not in the catalogue.
         unknown_permissions: UnknownWords,
     },
-    /// A user.
-    User(SubjectPatch),
-    /// A connection.
-    Connection(SubjectPatch),
+    /// A user or connection.
+    Subject(SubjectKind, SubjectPatch),
     /// A locale, attribute group, asset family, reference entity or profile.
     Item(PlainItem),
     /// A category.
@@ -184,7 +227,7 @@ impl Entry {
         match self {
             Self::UserGroup(group) => &group.code,
             Self::Role { role, .. } => &role.code,
-            Self::User(subject) | Self::Connection(subject) => &subject.code,
+            Self::Subject(_, subject) => &subject.code,
             Self::Item(item) => &item.code,
             Self::Category(category) => &category.code,
             Self::Channel(channel) => &channel.code,
@@ -241,24 +284,13 @@ impl UnknownWords {
 /// The complete set of rights on an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessEntry {
-    /// The kind of the item.
-    pub target: AccessTarget,
-    /// Its code.
+    /// The code of the item, whose kind the file tells.
     pub code: Code,
     /// The columns that are present.
     pub columns: Vec<LevelColumn>,
     /// The level of the absent optional column, which groups that hold it keep;
     /// [`Level::Hidden`] if no column is absent.
     pub kept: Level,
-}
-
-/// The kind of item that a row of an `*_accesses.csv` file refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AccessTarget {
-    /// An item of this kind.
-    Kind(ItemKind),
-    /// An import or export profile: both share a code space.
-    Profile,
 }
 
 /// The user groups to which a row gives one level.

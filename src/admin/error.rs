@@ -34,7 +34,7 @@ pub enum AdminError {
 
     /// An entry of the request is rejected.
     #[error(transparent)]
-    Fault(Fault),
+    Fault(#[from] Fault),
 
     /// The tenant to create already exists.
     #[error("tenant `{tenant}` exists already")]

@@ -43,11 +43,7 @@ pub(super) fn check(change_set: &ChangeSet) -> Result<(), AdminError> {
 /// Returns the permissions that affect the lock-out guard: those that it
 /// protects, and all that imply them or are required by them (rules 2.3).
 pub(super) fn administration() -> Vec<&'static str> {
-    let mut found: PermissionSet = ADMINISTRATION
-        .iter()
-        .filter_map(|code| CATALOGUE.find_permission(code))
-        .map(|permission| permission.id)
-        .collect();
+    let mut found = CATALOGUE.permissions_with(&ADMINISTRATION);
     loop {
         let more = found.iter().fold(found, |all, id| {
             let permission = CATALOGUE.permission(id);
@@ -55,10 +51,7 @@ pub(super) fn administration() -> Vec<&'static str> {
                 .union(&permission.requires)
         });
         if more == found {
-            return found
-                .iter()
-                .map(|id| CATALOGUE.permission(id).code)
-                .collect();
+            return CATALOGUE.permission_codes(&found).collect();
         }
         found = more;
     }
@@ -70,11 +63,7 @@ fn is_administrated<'c>(
     role: impl Fn(RoleId) -> Option<&'c Role>,
     edition: Edition,
 ) -> bool {
-    let needed: PermissionSet = ADMINISTRATION
-        .iter()
-        .filter_map(|code| CATALOGUE.find_permission(code))
-        .map(|permission| permission.id)
-        .collect();
+    let needed = CATALOGUE.permissions_with(&ADMINISTRATION);
     let mut known: HashMap<&BTreeSet<RoleId>, bool> = HashMap::new();
     subjects.any(|subject| {
         let is_user = subject.kind == SubjectKind::User && subject.enabled;

@@ -6,6 +6,7 @@
 
 mod access;
 mod catalog;
+mod deletions;
 mod directory;
 
 use std::hash::Hash;
@@ -21,7 +22,7 @@ use crate::{
 };
 
 use super::{
-    error::AdminError,
+    coded_kind::CodedKind,
     fault::Fault,
     plan::{Cascade, DefaultRights, Outcome, Planner},
 };
@@ -63,20 +64,8 @@ pub enum EntityRequest {
         kind: SubjectKind,
         entries: Vec<SubjectPatch>,
     },
-    DeleteSubjects {
-        kind: SubjectKind,
-        codes: Vec<Code>,
-    },
     PutUserGroups(Vec<UserGroup>),
-    DeleteUserGroups {
-        codes: Vec<Code>,
-        cascade: Cascade,
-    },
     PutRoles(Vec<RolePatch>),
-    DeleteRoles {
-        codes: Vec<Code>,
-        cascade: Cascade,
-    },
     /// Locales, attribute groups, asset families, reference entities.
     PutItems {
         kind: ItemKind,
@@ -97,19 +86,12 @@ pub enum EntityRequest {
     },
     PutAttributes(Vec<AttributePatch>),
     PutGridViews(Vec<GridViewPatch>),
-    /// Every kind of item except categories and profiles.
-    DeleteItems {
-        kind: ItemKind,
+    Delete {
+        what: CodedKind,
         codes: Vec<Code>,
         cascade: Cascade,
     },
     DeleteProfiles {
-        codes: Vec<Code>,
-    },
-    DeleteAttributes {
-        codes: Vec<Code>,
-    },
-    DeleteGridViews {
         codes: Vec<Code>,
     },
     GrantAccess(Vec<AccessChange>),
@@ -122,11 +104,8 @@ impl EntityRequest {
     pub(super) fn wants(&self) -> WantedEntities {
         match self {
             Self::PutSubjects { kind, entries } => directory::put_subjects_wants(*kind, entries),
-            Self::DeleteSubjects { kind, codes } => directory::delete_subjects_wants(*kind, codes),
             Self::PutUserGroups(_) => WantedEntities::default(),
-            Self::DeleteUserGroups { codes, .. } => directory::delete_groups_wants(codes),
             Self::PutRoles(entries) => directory::put_roles_wants(entries),
-            Self::DeleteRoles { codes, .. } => directory::delete_roles_wants(codes),
             Self::PutItems { kind, codes, .. } => catalog::items_wanted(*kind, codes),
             Self::PutProfiles { entries, .. } => {
                 catalog::profiles_wanted(entries.iter().map(|entry| &entry.code))
@@ -135,16 +114,8 @@ impl EntityRequest {
             Self::PutCategories { entries, .. } => catalog::put_categories_wants(entries),
             Self::PutAttributes(entries) => catalog::put_attributes_wants(entries),
             Self::PutGridViews(entries) => catalog::put_grid_views_wants(entries),
-            Self::DeleteItems { kind, codes, .. } => catalog::delete_items_wants(*kind, codes),
-            Self::DeleteProfiles { codes } => catalog::delete_profiles_wants(codes),
-            Self::DeleteAttributes { .. } => WantedEntities {
-                attributes: true,
-                ..WantedEntities::default()
-            },
-            Self::DeleteGridViews { .. } => WantedEntities {
-                grid_views: true,
-                ..WantedEntities::default()
-            },
+            Self::Delete { what, codes, .. } => deletions::wants(*what, codes),
+            Self::DeleteProfiles { codes } => deletions::profiles_wanted(codes),
             Self::GrantAccess(entries) | Self::RevokeAccess(entries) => {
                 access::change_wants(entries)
             }
@@ -163,17 +134,8 @@ impl EntityRequest {
     fn plan(&self, planner: &mut Planner<'_>) -> Result<u64, Fault> {
         match self {
             Self::PutSubjects { kind, entries } => directory::put_subjects(planner, *kind, entries),
-            Self::DeleteSubjects { kind, codes } => {
-                each_code(codes, |code| planner.delete_subject(*kind, code))
-            }
             Self::PutUserGroups(entries) => directory::put_groups(planner, entries),
-            Self::DeleteUserGroups { codes, cascade } => {
-                each_code(codes, |code| planner.delete_group(code, *cascade))
-            }
             Self::PutRoles(entries) => directory::put_roles(planner, entries),
-            Self::DeleteRoles { codes, cascade } => {
-                each_code(codes, |code| planner.delete_role(code, *cascade))
-            }
             Self::PutItems {
                 kind,
                 codes,
@@ -190,28 +152,16 @@ impl EntityRequest {
             }
             Self::PutAttributes(entries) => catalog::put_attributes(planner, entries),
             Self::PutGridViews(entries) => catalog::put_grid_views(planner, entries),
-            Self::DeleteItems {
-                kind,
+            Self::Delete {
+                what,
                 codes,
                 cascade,
-            } => each_code(codes, |code| planner.delete_item(*kind, code, *cascade)),
-            Self::DeleteProfiles { codes } => catalog::delete_profiles(planner, codes),
-            Self::DeleteAttributes { codes } => {
-                each_code(codes, |code| planner.delete_attribute(code))
-            }
-            Self::DeleteGridViews { codes } => {
-                each_code(codes, |code| planner.delete_grid_view(code))
-            }
+            } => each_code(codes, |code| planner.delete(*what, code, *cascade)),
+            Self::DeleteProfiles { codes } => deletions::delete_profiles(planner, codes),
             Self::GrantAccess(entries) => access::grant(planner, entries),
             Self::RevokeAccess(entries) => access::revoke(planner, entries),
             Self::ReplaceAccess(entries) => access::replace(planner, entries),
         }
-    }
-}
-
-impl From<Fault> for AdminError {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
     }
 }
 

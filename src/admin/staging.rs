@@ -120,8 +120,7 @@ impl Staging {
                 }
                 entry @ (Entry::UserGroup(_)
                 | Entry::Role { .. }
-                | Entry::User(_)
-                | Entry::Connection(_)
+                | Entry::Subject(..)
                 | Entry::Item(_)
                 | Entry::Category(_)
                 | Entry::Channel(_)

@@ -117,6 +117,26 @@ impl Catalogue {
         self.permission_ids.get(code).map(|id| self.permission(*id))
     }
 
+    /// Returns the permissions with these codes; ignores unknown ones.
+    #[must_use]
+    pub fn permissions_with(&self, codes: &[&str]) -> PermissionSet {
+        let known = codes.iter().filter_map(|code| self.find_permission(code));
+        known.map(|permission| permission.id).collect()
+    }
+
+    /// Returns the codes of permissions, in the order of the file.
+    pub fn permission_codes(
+        &self,
+        permissions: &PermissionSet,
+    ) -> impl Iterator<Item = &'static str> {
+        permissions.iter().map(|id| self.permission(id).code)
+    }
+
+    /// Returns the codes of scopes, in the order of the file.
+    pub fn scope_codes(&self, scopes: ScopeSet) -> impl Iterator<Item = &'static str> {
+        scopes.iter().map(|id| self.scope(id).code)
+    }
+
     /// Returns the permission of one of the PIM's own ACL identifiers, with or
     /// without the prefix `action:`.
     #[must_use]
@@ -373,15 +393,9 @@ mod tests {
     use super::*;
 
     fn held(codes: &[&str], edition: Edition) -> Vec<&'static str> {
-        let granted = codes
-            .iter()
-            .map(|code| CATALOGUE.find_permission(code).unwrap().id)
-            .collect();
-        CATALOGUE
-            .counted(&granted, edition)
-            .iter()
-            .map(|id| CATALOGUE.permission(id).code)
-            .collect()
+        let granted = CATALOGUE.permissions_with(codes);
+        let counted = CATALOGUE.counted(&granted, edition);
+        CATALOGUE.permission_codes(&counted).collect()
     }
 
     #[test]
@@ -426,9 +440,7 @@ mod tests {
                 .map(|code| CATALOGUE.find_scope(code).unwrap().id)
                 .collect();
             let held = CATALOGUE.permissions_of_scopes(scopes);
-            held.iter()
-                .map(|id| CATALOGUE.permission(id).code)
-                .collect()
+            CATALOGUE.permission_codes(&held).collect()
         };
         assert_eq!(scopes(&["openid", "email"]), [""; 0]);
         assert_eq!(

@@ -1,5 +1,5 @@
 use crate::{
-    admin::entry::{AccessEntry, AccessTarget, AppEntry, Entry, LevelColumn, UnknownWords},
+    admin::entry::{AccessEntry, AppEntry, Entry, LevelColumn, UnknownWords},
     domain::{
         AttributePatch, Audience, CATALOGUE, CategoryPatch, ChannelPatch, Code, GridViewPatch,
         ItemKind, Level, PermissionSet, PlainItem, ProductKind, ProductPatch, RequestedPermissions,
@@ -22,8 +22,7 @@ pub(super) fn entry(shape: Shape, cells: &Cells<'_>) -> Result<Entry, BadCell> {
             private: false,
         })),
         Shape::Role => role(cells),
-        Shape::User => subject(cells).map(Entry::User),
-        Shape::Connection => subject(cells).map(Entry::Connection),
+        Shape::Subject(kind) => Ok(Entry::Subject(kind, subject(cells)?)),
         Shape::Item(kind) => Ok(Entry::Item(PlainItem {
             kind,
             code: cells.key()?,
@@ -52,7 +51,7 @@ pub(super) fn entry(shape: Shape, cells: &Cells<'_>) -> Result<Entry, BadCell> {
             attribute_groups: cells.find_codes("attribute_groups")?,
         })),
         Shape::Product(kind) => product(kind, cells),
-        Shape::Access(target, columns) => access(target, columns, cells),
+        Shape::Access(columns) => access(columns, cells),
         Shape::App => app(cells),
     }
 }
@@ -165,11 +164,7 @@ fn product(kind: ProductKind, cells: &Cells<'_>) -> Result<Entry, BadCell> {
     })
 }
 
-fn access(
-    target: AccessTarget,
-    columns: LevelColumns,
-    cells: &Cells<'_>,
-) -> Result<Entry, BadCell> {
+fn access(columns: LevelColumns, cells: &Cells<'_>) -> Result<Entry, BadCell> {
     let code = cells.key()?;
     let mut named = Vec::new();
     let mut kept = Level::Hidden;
@@ -184,7 +179,6 @@ fn access(
         }
     }
     Ok(Entry::Access(AccessEntry {
-        target,
         code,
         columns: named,
         kept,

@@ -1,6 +1,6 @@
 use crate::{
-    admin::entry::{AccessTarget, ImportFile},
-    domain::{ItemKind, Level, ProductKind},
+    admin::entry::ImportFile,
+    domain::{ItemKind, Level, ProductKind, SubjectKind},
 };
 
 /// Columns of one file and the shape of its rows (`docs/import.md`).
@@ -19,8 +19,7 @@ pub(super) struct Layout {
 pub(super) enum Shape {
     UserGroup,
     Role,
-    User,
-    Connection,
+    Subject(SubjectKind),
     Item(ItemKind),
     Category,
     Channel,
@@ -28,7 +27,7 @@ pub(super) enum Shape {
     JobProfile,
     GridView,
     Product(ProductKind),
-    Access(AccessTarget, LevelColumns),
+    Access(LevelColumns),
     App,
 }
 
@@ -65,7 +64,6 @@ pub(super) const SELECTIONS: [SelectionColumn; 7] = [
 const CODE: &[&str] = &["code"];
 const PRODUCT_KEYS: &[&str] = &["sku", "identifier", "uuid", "code"];
 const ROLE_COLUMNS: &[&str] = &["label", "audience", "permissions"];
-const SUBJECT_COLUMNS: &[&str] = &["groups", "enabled"];
 const VALUE_FLAGS: &[&str] = &["localizable", "scopable"];
 
 const ITEM_LEVELS: LevelColumns = &[
@@ -93,8 +91,8 @@ impl Layout {
         match file {
             ImportFile::UserGroups => layout(&["code", "name"], &["name"], &[], Shape::UserGroup),
             ImportFile::UserRoles => layout(&["role"], &[], ROLE_COLUMNS, Shape::Role),
-            ImportFile::Users => layout(&["username"], &["roles"], SUBJECT_COLUMNS, Shape::User),
-            ImportFile::Connections => layout(CODE, &["roles"], SUBJECT_COLUMNS, Shape::Connection),
+            ImportFile::Users => subjects(&["username"], SubjectKind::User),
+            ImportFile::Connections => subjects(CODE, SubjectKind::Connection),
             ImportFile::Locales => items(ItemKind::Locale),
             ImportFile::AttributeGroups => items(ItemKind::AttributeGroup),
             ImportFile::AssetFamilies => items(ItemKind::AssetFamily),
@@ -109,38 +107,22 @@ impl Layout {
             ImportFile::ProductModels => products(CODE, ProductKind::Model),
             ImportFile::Products => products(PRODUCT_KEYS, ProductKind::Product),
             ImportFile::Apps => layout(CODE, &["scopes"], &[], Shape::App),
-            ImportFile::CategoryAccesses => {
-                accesses(&["category"], ItemKind::Category, ITEM_LEVELS)
-            }
-            ImportFile::ChannelAccesses => {
-                accesses(&["channel"], ItemKind::Channel, PRODUCT_LEVELS)
-            }
-            ImportFile::LocaleAccesses => accesses(&["locale"], ItemKind::Locale, PRODUCT_LEVELS),
-            ImportFile::AttributeGroupAccesses => accesses(
-                &["attribute_group"],
-                ItemKind::AttributeGroup,
-                ATTRIBUTE_LEVELS,
-            ),
-            ImportFile::AssetFamilyAccesses => {
-                accesses(&["asset_family"], ItemKind::AssetFamily, PLAIN_LEVELS)
-            }
-            ImportFile::ReferenceEntityAccesses => accesses(
-                &["reference_entity"],
-                ItemKind::ReferenceEntity,
-                PLAIN_LEVELS,
-            ),
-            ImportFile::JobProfileAccesses => layout(
-                &["job_profile"],
-                &[],
-                &["edit_job_profile"],
-                Shape::Access(AccessTarget::Profile, PROFILE_LEVELS),
-            ),
+            ImportFile::CategoryAccesses => accesses(&["category"], ITEM_LEVELS),
+            ImportFile::ChannelAccesses => accesses(&["channel"], PRODUCT_LEVELS),
+            ImportFile::LocaleAccesses => accesses(&["locale"], PRODUCT_LEVELS),
+            ImportFile::AttributeGroupAccesses => accesses(&["attribute_group"], ATTRIBUTE_LEVELS),
+            ImportFile::AssetFamilyAccesses => accesses(&["asset_family"], PLAIN_LEVELS),
+            ImportFile::ReferenceEntityAccesses => accesses(&["reference_entity"], PLAIN_LEVELS),
+            ImportFile::JobProfileAccesses => Layout {
+                optional: &["edit_job_profile"],
+                ..accesses(&["job_profile"], PROFILE_LEVELS)
+            },
         }
     }
 
     /// Returns the required columns besides the key column.
     pub(super) fn required(&self) -> impl Iterator<Item = &'static str> {
-        let levels = if let Shape::Access(_, levels) = self.shape {
+        let levels = if let Shape::Access(levels) = self.shape {
             levels
         } else {
             &[]
@@ -184,9 +166,13 @@ const fn products(keys: &'static [&'static str], kind: ProductKind) -> Layout {
     layout(keys, &[], &["categories", "parent"], Shape::Product(kind))
 }
 
-const fn accesses(keys: &'static [&'static str], kind: ItemKind, levels: LevelColumns) -> Layout {
-    let target = AccessTarget::Kind(kind);
-    layout(keys, &[], &[], Shape::Access(target, levels))
+const fn subjects(keys: &'static [&'static str], kind: SubjectKind) -> Layout {
+    let optional = &["groups", "enabled"];
+    layout(keys, &["roles"], optional, Shape::Subject(kind))
+}
+
+const fn accesses(keys: &'static [&'static str], levels: LevelColumns) -> Layout {
+    layout(keys, &[], &[], Shape::Access(levels))
 }
 
 const fn selection(name: &'static str, kind: ItemKind, level: Level) -> SelectionColumn {

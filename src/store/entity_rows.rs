@@ -141,14 +141,11 @@ impl FromRow for UserGroup {
 impl FromRow for Role {
     fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
         let permissions: Vec<&str> = row.get("permissions")?;
-        let known = permissions
-            .into_iter()
-            .filter_map(|code| CATALOGUE.find_permission(code));
         Ok(Self {
             code: row.get("code")?,
             label: Label::stored(row.get("label")?),
             audience: row.word("audience")?,
-            permissions: known.map(|permission| permission.id).collect(),
+            permissions: CATALOGUE.permissions_with(&permissions),
         })
     }
 }

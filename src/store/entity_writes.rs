@@ -4,7 +4,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::domain::{
     AccessRight, App, Attribute, AttributeId, CATALOGUE, Channel, GridView, GridViewId, GroupId,
-    Item, ItemId, Role, RoleId, Subject, SubjectId, UserGroup,
+    Item, ItemId, Role, RoleId, Selection, Subject, SubjectId, UserGroup,
 };
 
 use super::{StoreError, TenantId, Transaction, round_trip::send_together};
@@ -103,9 +103,9 @@ impl Transaction<'_> {
         let labels = column(rows, |row| row.label.as_str());
         let audiences = column(rows, |row| <&str>::from(row.audience));
         let granted = rows.iter().flat_map(|(id, row)| {
-            row.permissions
-                .iter()
-                .map(|permission| (*id, CATALOGUE.permission(permission).code))
+            CATALOGUE
+                .permission_codes(&row.permissions)
+                .map(|code| (*id, code))
         });
         let (roles, permissions): (Vec<RoleId>, Vec<&str>) = granted.unzip();
         let known: Vec<&str> = CATALOGUE.permissions().iter().map(|p| p.code).collect();
@@ -281,27 +281,19 @@ impl Transaction<'_> {
         const SELECTIONS: &str = "-- write_app_selections
             INSERT INTO app_selection (tenant_id, subject_id, axis, level, item_id)
             SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::smallint[], $5::integer[])";
-        let scopes = rows.iter().flat_map(|(id, row)| {
-            row.scopes
-                .iter()
-                .map(|scope| (*id, CATALOGUE.scope(scope).code))
-        });
+        let scopes = rows
+            .iter()
+            .flat_map(|(id, row)| CATALOGUE.scope_codes(row.scopes).map(|code| (*id, code)));
         let (subjects, scopes): (Vec<SubjectId>, Vec<&str>) = scopes.unzip();
         let scopes = (subjects, scopes);
-        let chosen: Vec<_> = rows
+        let chosen: Vec<(SubjectId, &Selection)> = rows
             .iter()
-            .flat_map(|(id, row)| row.selections.iter().map(|chosen| (*id, *chosen)))
+            .flat_map(|(id, row)| row.selections.iter().map(|chosen| (*id, chosen)))
             .collect();
-        let subjects: Vec<SubjectId> = chosen.iter().map(|(id, _)| *id).collect();
-        let axes: Vec<&str> = chosen
-            .iter()
-            .map(|(_, chosen)| chosen.axis.into())
-            .collect();
-        let levels: Vec<i16> = chosen
-            .iter()
-            .map(|(_, chosen)| i16::from(chosen.level))
-            .collect();
-        let items: Vec<Option<ItemId>> = chosen.iter().map(|(_, chosen)| chosen.item).collect();
+        let subjects = ids(&chosen);
+        let axes = column(&chosen, |chosen| <&str>::from(chosen.axis));
+        let levels = column(&chosen, |chosen| i16::from(chosen.level));
+        let items = column(&chosen, |chosen| chosen.item);
         send_together!(
             _scopes = self.run(SCOPES, &[&tenant.0, &scopes.0, &scopes.1]),
             _selections = self.run(SELECTIONS, &[&tenant.0, &subjects, &axes, &levels, &items]),

@@ -89,11 +89,7 @@ impl Progress {
     }
 
     pub(super) fn write(&self) -> String {
-        let scopes: Vec<&str> = self
-            .scopes
-            .iter()
-            .map(|id| CATALOGUE.scope(id).code)
-            .collect();
+        let scopes: Vec<&str> = CATALOGUE.scope_codes(self.scopes).collect();
         let rights = self.permissions.as_ref();
         let rights = rights.map(|rights| rights.iter().map(write_right).collect::<Vec<_>>());
         json!({

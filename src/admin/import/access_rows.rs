@@ -1,15 +1,17 @@
 use hashbrown::{HashMap, HashSet};
+use strum::IntoEnumIterator as _;
 
 use crate::{
     admin::{
-        entry::{AccessTarget, ImportFile},
+        coded_kind::CodedKind,
+        entry::ImportFile,
         error::AdminError,
         fault::Fault,
         outcome::Prune,
         plan::{Outcome, Planned},
         rights::{GroupLevels, pairs},
     },
-    domain::{Code, GroupId, ItemId, ItemKind, Level},
+    domain::{Code, GroupId, ItemId, Level},
 };
 
 use super::{
@@ -17,26 +19,6 @@ use super::{
     prune::{is_too_much, too_much},
     rows::{AccessRow, Input, NumberedColumn, RowPlanner, STEPS_OF_A_NAME, repeated},
 };
-
-/// The access files, and the kinds of items whose rights each one holds.
-const RIGHTS_FILES: [(ImportFile, &[ItemKind]); 7] = [
-    (ImportFile::CategoryAccesses, &[ItemKind::Category]),
-    (ImportFile::ChannelAccesses, &[ItemKind::Channel]),
-    (ImportFile::LocaleAccesses, &[ItemKind::Locale]),
-    (
-        ImportFile::AttributeGroupAccesses,
-        &[ItemKind::AttributeGroup],
-    ),
-    (ImportFile::AssetFamilyAccesses, &[ItemKind::AssetFamily]),
-    (
-        ImportFile::ReferenceEntityAccesses,
-        &[ItemKind::ReferenceEntity],
-    ),
-    (
-        ImportFile::JobProfileAccesses,
-        &[ItemKind::ImportProfile, ItemKind::ExportProfile],
-    ),
-];
 
 impl RowPlanner<'_> {
     /// Sets the rights on each item that has an access row to exactly the rights
@@ -47,20 +29,18 @@ impl RowPlanner<'_> {
     /// [`AdminError::DeadlinePassed`] when the caller no longer waits.
     pub(super) fn replace_rights(&mut self, input: &Input) -> Result<(), AdminError> {
         let groups = GroupNames::of(self.planner.change_set);
-        let mut seen: HashMap<(AccessTarget, &Code), &AccessRow> = HashMap::new();
+        let mut seen: HashMap<(ImportFile, &Code), &AccessRow> = HashMap::new();
         for row in &input.access {
             let names: usize = row.columns.iter().map(|column| column.names.len()).sum();
             self.work.step((names + 1) * STEPS_OF_A_NAME)?;
-            let first = *seen.entry((row.target, &row.code)).or_insert(row);
+            let first = *seen.entry((row.place.file, &row.code)).or_insert(row);
             let outcome = if std::ptr::eq(first, row) {
                 self.replace_item_rights(row, input, &groups)
-            } else if first.is_same_as(row) {
+            } else if first.columns == row.columns {
                 Ok(Outcome::Unchanged)
             } else {
-                {
-                    let column = self.key_columns.of(row.place.file);
-                    Err(repeated(column, &row.code, first.place))
-                }
+                let column = self.key_columns.of(row.place.file);
+                Err(repeated(column, &row.code, first.place))
             };
             let key = std::ptr::eq(first, row).then_some(&row.code);
             self.note(row.place, key, outcome);
@@ -80,20 +60,14 @@ impl RowPlanner<'_> {
         if prune == Prune::Nothing {
             return;
         }
-        for (file, kinds) in RIGHTS_FILES {
+        for file in ImportFile::iter().filter(|file| file.is_of_rights()) {
             if files.contains(&file) && self.report.may_prune(&[file]) {
-                self.prune_rights_on(prune, file, kinds, input);
+                self.prune_rights_on(prune, file, input);
             }
         }
     }
 
-    fn prune_rights_on(
-        &mut self,
-        prune: Prune,
-        file: ImportFile,
-        kinds: &[ItemKind],
-        input: &Input,
-    ) {
+    fn prune_rights_on(&mut self, prune: Prune, file: ImportFile, input: &Input) {
         let rows = input.access.iter().filter(|row| row.place.file == file);
         let part = rows.clone().next().map_or(Level::Hidden, |row| row.kept);
         let named: HashSet<&Code> = rows.map(|row| &row.code).collect();
@@ -101,7 +75,8 @@ impl RowPlanner<'_> {
         let mut held = 0;
         let mut gone: Vec<(ItemId, GroupLevels)> = Vec::new();
         for (id, item) in change_set.items.iter() {
-            if !kinds.contains(&item.kind()) || change_set.items.is_new(id) {
+            let kind = CodedKind::Items(item.kind());
+            if !file.kinds().contains(&kind) || change_set.items.is_new(id) {
                 continue;
             }
             let levels = change_set.rights.of(id).iter().copied();
@@ -174,26 +149,18 @@ impl RowPlanner<'_> {
     }
 
     fn target(&self, row: &AccessRow) -> Result<ItemId, Fault> {
-        let column = self.key_columns.of(row.place.file);
-        match row.target {
-            AccessTarget::Kind(kind) => {
-                let found = self.planner.change_set.find_item(kind, &row.code);
-                found.ok_or_else(|| Fault::unknown(column, kind, &row.code))
-            }
-            AccessTarget::Profile => {
-                let kinds = [ItemKind::ImportProfile, ItemKind::ExportProfile];
-                let mut found = kinds
-                    .into_iter()
-                    .filter_map(|kind| self.planner.change_set.find_item(kind, &row.code));
-                found.next().ok_or_else(|| {
-                    let code = &row.code;
-                    let message = format!(
-                        "import or export profile `{code}` is neither stored nor defined by this import"
-                    );
-                    Fault::invalid(column, message)
-                })
-            }
+        let AccessRow { place, code, .. } = row;
+        let column = self.key_columns.of(place.file);
+        if let [CodedKind::Items(kind)] = place.file.kinds() {
+            return self.planner.item(column, *kind, code);
         }
+        let found = self.planner.change_set.find_profile(code);
+        found.ok_or_else(|| {
+            let message = format!(
+                "import or export profile `{code}` is neither stored nor defined by this import"
+            );
+            Fault::invalid(column, message)
+        })
     }
 }
 

@@ -4,12 +4,13 @@ use crate::{
     admin::{
         change::Pass,
         change_set::{ChangeSet, Coded, Table},
+        coded_kind::CodedKind,
         entry::ImportFile,
         error::AdminError,
         outcome::{ImportReport, KeptItem},
         refusals::Report,
     },
-    domain::{Code, ItemKind, SubjectKind},
+    domain::Code,
 };
 
 use super::Import;
@@ -44,66 +45,35 @@ impl Import {
 
 /// Returns the stored entity that a row of this file names by its key.
 fn stored(change_set: &ChangeSet, file: ImportFile, code: &Code) -> Option<KeptItem> {
-    let item = |kinds: &[ItemKind]| {
-        let mut found = kinds.iter().filter_map(|kind| {
-            let id = change_set.find_item(*kind, code)?;
-            item_of(&change_set.items, id, (*kind).into())
-        });
-        found.next()
-    };
-    let subject = |kind: SubjectKind| {
-        let id = change_set.find_subject(kind, code)?;
-        item_of(&change_set.subjects, id, kind.into())
-    };
-    match file {
-        ImportFile::UserGroups => {
-            let id = change_set.groups.find(0, code)?;
-            item_of(&change_set.groups, id, "user_group")
+    let ChangeSet {
+        groups,
+        roles,
+        subjects,
+        items,
+        attributes,
+        grid_views,
+        ..
+    } = change_set;
+    let mut kinds = file.kinds().iter();
+    kinds.find_map(|kind| match *kind {
+        CodedKind::UserGroups => kept(groups, groups.find(0, code), "user_group"),
+        CodedKind::Roles => kept(roles, roles.find(0, code), "role"),
+        CodedKind::Attributes => kept(attributes, attributes.find(0, code), "attribute"),
+        CodedKind::GridViews => kept(grid_views, grid_views.find(0, code), "grid_view"),
+        CodedKind::Subjects(kind) => {
+            kept(subjects, change_set.find_subject(kind, code), kind.into())
         }
-        ImportFile::UserRoles => {
-            let id = change_set.roles.find(0, code)?;
-            item_of(&change_set.roles, id, "role")
-        }
-        ImportFile::Attributes => {
-            let id = change_set.attributes.find(0, code)?;
-            item_of(&change_set.attributes, id, "attribute")
-        }
-        ImportFile::GridViews => {
-            let id = change_set.grid_views.find(0, code)?;
-            item_of(&change_set.grid_views, id, "grid_view")
-        }
-        ImportFile::Users => subject(SubjectKind::User),
-        ImportFile::Connections => subject(SubjectKind::Connection),
-        ImportFile::Apps => subject(SubjectKind::App),
-        ImportFile::Locales | ImportFile::LocaleAccesses => item(&[ItemKind::Locale]),
-        ImportFile::Categories | ImportFile::CategoryAccesses => item(&[ItemKind::Category]),
-        ImportFile::Channels | ImportFile::ChannelAccesses => item(&[ItemKind::Channel]),
-        ImportFile::AttributeGroups | ImportFile::AttributeGroupAccesses => {
-            item(&[ItemKind::AttributeGroup])
-        }
-        ImportFile::AssetFamilies | ImportFile::AssetFamilyAccesses => {
-            item(&[ItemKind::AssetFamily])
-        }
-        ImportFile::ReferenceEntities | ImportFile::ReferenceEntityAccesses => {
-            item(&[ItemKind::ReferenceEntity])
-        }
-        ImportFile::ImportProfiles
-        | ImportFile::ExportProfiles
-        | ImportFile::JobProfiles
-        | ImportFile::JobProfileAccesses => {
-            item(&[ItemKind::ImportProfile, ItemKind::ExportProfile])
-        }
-        // These are found by SQL.
-        ImportFile::ProductModels | ImportFile::Products => None,
-    }
+        CodedKind::Items(kind) => kept(items, change_set.find_item(kind, code), kind.into()),
+    })
 }
 
-/// Returns a row of a table, unless this import created it.
-fn item_of<T: Coded + Clone + PartialEq>(
+/// Returns an entity, unless this import creates it.
+fn kept<T: Coded + Clone + PartialEq>(
     table: &Table<T>,
-    id: T::Id,
+    id: Option<T::Id>,
     item_type: &'static str,
 ) -> Option<KeptItem> {
+    let id = id.filter(|id| !table.is_new(id))?;
     let code = table.get(id)?.code().clone();
-    (!table.is_new(id)).then_some(KeptItem { item_type, code })
+    Some(KeptItem { item_type, code })
 }

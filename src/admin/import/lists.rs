@@ -17,13 +17,8 @@ pub(super) struct Lists {
 
 impl Lists {
     pub(super) fn of(change_set: &ChangeSet) -> Self {
-        let of_kind = |kind| {
-            let items = change_set
-                .items
-                .iter()
-                .filter(|(_, item)| item.kind() == kind);
-            JoinedNames::of(items.map(|(_, item)| item.code()))
-        };
+        let of_kind =
+            |kind| JoinedNames::of(change_set.items_of(kind).map(|(_, item)| item.code()));
         let kinds = [
             ItemKind::Category,
             ItemKind::Locale,

@@ -23,8 +23,7 @@ pub(super) async fn resolve(
     change_set: &ChangeSet,
     names: &mut Names,
 ) -> Result<(), AdminError> {
-    let items = change_set.items.iter();
-    let categories = items.filter(|(_, item)| item.kind() == ItemKind::Category);
+    let categories = change_set.items_of(ItemKind::Category);
     let joined = JoinedNames::of(categories.map(|(_, item)| item.code()));
     let begin: Vec<i32> = (0..)
         .zip(names.codes())

@@ -4,6 +4,7 @@ use hashbrown::HashSet;
 
 use crate::{
     admin::{
+        coded_kind::CodedKind,
         entry::{Entry, ImportFile, Row},
         outcome::Prune,
         plan::Cascade,
@@ -17,22 +18,10 @@ use super::rows::{Input, RowPlanner};
 struct Kind {
     files: &'static [ImportFile],
     entity: &'static str,
-    what: What,
+    what: CodedKind,
 }
 
-/// The kinds of entities that files list, products excluded.
-#[derive(Clone, Copy)]
-enum What {
-    Groups,
-    Roles,
-    Subjects(SubjectKind),
-    Items(ItemKind),
-    Attributes,
-    GridViews,
-    Apps,
-}
-
-const fn kind(files: &'static [ImportFile], entity: &'static str, what: What) -> Kind {
+const fn kind(files: &'static [ImportFile], entity: &'static str, what: CodedKind) -> Kind {
     Kind {
         files,
         entity,
@@ -43,91 +32,96 @@ const fn kind(files: &'static [ImportFile], entity: &'static str, what: What) ->
 /// The kinds in the order of pruning: referring ones before those that they refer
 /// to.
 const KINDS: [Kind; 15] = [
-    kind(&[ImportFile::Apps], "apps", What::Apps),
+    kind(
+        &[ImportFile::Apps],
+        "apps",
+        CodedKind::Subjects(SubjectKind::App),
+    ),
     kind(
         &[ImportFile::Users],
         "users",
-        What::Subjects(SubjectKind::User),
+        CodedKind::Subjects(SubjectKind::User),
     ),
     kind(
         &[ImportFile::Connections],
         "connections",
-        What::Subjects(SubjectKind::Connection),
+        CodedKind::Subjects(SubjectKind::Connection),
     ),
-    kind(&[ImportFile::UserGroups], "user groups", What::Groups),
-    kind(&[ImportFile::UserRoles], "roles", What::Roles),
-    kind(&[ImportFile::GridViews], "grid views", What::GridViews),
-    kind(&[ImportFile::Attributes], "attributes", What::Attributes),
+    kind(
+        &[ImportFile::UserGroups],
+        "user groups",
+        CodedKind::UserGroups,
+    ),
+    kind(&[ImportFile::UserRoles], "roles", CodedKind::Roles),
+    kind(&[ImportFile::GridViews], "grid views", CodedKind::GridViews),
+    kind(
+        &[ImportFile::Attributes],
+        "attributes",
+        CodedKind::Attributes,
+    ),
     kind(
         &[ImportFile::AttributeGroups],
         "attribute groups",
-        What::Items(ItemKind::AttributeGroup),
+        CodedKind::Items(ItemKind::AttributeGroup),
     ),
     kind(
         &[ImportFile::Channels],
         "channels",
-        What::Items(ItemKind::Channel),
+        CodedKind::Items(ItemKind::Channel),
     ),
     kind(
         &[ImportFile::Locales],
         "locales",
-        What::Items(ItemKind::Locale),
+        CodedKind::Items(ItemKind::Locale),
     ),
     kind(
         &[ImportFile::Categories],
         "categories",
-        What::Items(ItemKind::Category),
+        CodedKind::Items(ItemKind::Category),
     ),
     kind(
         &[ImportFile::AssetFamilies],
         "asset families",
-        What::Items(ItemKind::AssetFamily),
+        CodedKind::Items(ItemKind::AssetFamily),
     ),
     kind(
         &[ImportFile::ReferenceEntities],
         "reference entities",
-        What::Items(ItemKind::ReferenceEntity),
+        CodedKind::Items(ItemKind::ReferenceEntity),
     ),
     kind(
         &[ImportFile::ImportProfiles, ImportFile::JobProfiles],
         "import profiles",
-        What::Items(ItemKind::ImportProfile),
+        CodedKind::Items(ItemKind::ImportProfile),
     ),
     kind(
         &[ImportFile::ExportProfiles, ImportFile::JobProfiles],
         "export profiles",
-        What::Items(ItemKind::ExportProfile),
+        CodedKind::Items(ItemKind::ExportProfile),
     ),
 ];
 
-impl What {
+impl CodedKind {
     /// Returns the files of entities that would be deleted as well: a rejected
     /// row in one of them prevents the pruning.
     fn referring(self) -> &'static [ImportFile] {
-        match self {
-            Self::Items(ItemKind::AttributeGroup) => &[ImportFile::Attributes],
-            Self::Groups
-            | Self::Roles
-            | Self::Subjects(_)
-            | Self::Items(_)
-            | Self::Attributes
-            | Self::GridViews
-            | Self::Apps => &[],
+        if self == Self::Items(ItemKind::AttributeGroup) {
+            return &[ImportFile::Attributes];
         }
+        &[]
     }
 
     /// Returns the code that a row names of this kind.
     fn named_by(self, entry: &Entry) -> Option<&Code> {
         let is_of_kind = match (self, entry) {
-            (Self::Groups, Entry::UserGroup(_))
+            (Self::UserGroups, Entry::UserGroup(_))
             | (Self::Roles, Entry::Role { .. })
             | (Self::Attributes, Entry::Attribute(_))
             | (Self::GridViews, Entry::GridView(_))
             | (Self::Items(ItemKind::Category), Entry::Category(_))
             | (Self::Items(ItemKind::Channel), Entry::Channel(_))
-            | (Self::Subjects(SubjectKind::User), Entry::User(_))
-            | (Self::Subjects(SubjectKind::Connection), Entry::Connection(_))
-            | (Self::Apps, Entry::App(_)) => true,
+            | (Self::Subjects(SubjectKind::App), Entry::App(_)) => true,
+            (Self::Subjects(kind), Entry::Subject(of, _)) => kind == *of,
             (Self::Items(kind), Entry::Item(item)) => kind == item.kind,
             (_, _) => false,
         };
@@ -156,7 +150,7 @@ impl RowPlanner<'_> {
             return;
         }
         let attributes = input.rows.iter();
-        let attributes = attributes.filter_map(|row| What::Attributes.named_by(&row.entry));
+        let attributes = attributes.filter_map(|row| CodedKind::Attributes.named_by(&row.entry));
         self.planner
             .exempt_attributes(attributes.cloned().collect());
         for kind in &KINDS {
@@ -194,56 +188,39 @@ impl RowPlanner<'_> {
 
     /// Returns the stored codes of a kind, except `All` and the private groups of
     /// apps, which are deleted only with their tenant or app.
-    fn stored(&self, what: What) -> Vec<Code> {
+    fn stored(&self, what: CodedKind) -> Vec<Code> {
         let change_set = &*self.planner.change_set;
         let all = change_set.all_group();
         let mut codes: Vec<Code> = match what {
-            What::Groups => {
+            CodedKind::UserGroups => {
                 let groups = change_set.groups.iter();
                 let groups = groups.filter(|(id, group)| !group.private && Some(*id) != all);
                 groups.map(|(_, group)| group.code.clone()).collect()
             }
-            What::Roles => change_set.roles.codes().collect(),
-            What::Attributes => change_set.attributes.codes().collect(),
-            What::GridViews => change_set.grid_views.codes().collect(),
-            What::Items(kind) => {
-                let items = change_set
-                    .items
-                    .iter()
-                    .filter(|(_, item)| item.kind() == kind);
+            CodedKind::Roles => change_set.roles.codes().collect(),
+            CodedKind::Attributes => change_set.attributes.codes().collect(),
+            CodedKind::GridViews => change_set.grid_views.codes().collect(),
+            CodedKind::Items(kind) => {
+                let items = change_set.items_of(kind);
                 items.map(|(_, item)| item.code().clone()).collect()
             }
-            What::Subjects(kind) => {
-                let subjects = change_set.subjects.iter();
-                let subjects = subjects.filter(|(_, subject)| subject.kind == kind);
-                subjects.map(|(_, subject)| subject.code.clone()).collect()
-            }
-            What::Apps => {
-                let subjects = change_set.subjects.iter();
-                let apps = subjects.filter(|(_, subject)| subject.kind == SubjectKind::App);
-                apps.map(|(_, app)| app.code.clone()).collect()
+            CodedKind::Subjects(kind) => {
+                let subjects = change_set.subjects.values();
+                let subjects = subjects.filter(|subject| subject.kind == kind);
+                subjects.map(|subject| subject.code.clone()).collect()
             }
         };
         codes.sort();
         codes
     }
 
-    fn remove(&mut self, what: What, gone: &[Code], named: &HashSet<&Code>) {
-        if let What::Items(ItemKind::Category) = what {
+    fn remove(&mut self, what: CodedKind, gone: &[Code], named: &HashSet<&Code>) {
+        if let CodedKind::Items(ItemKind::Category) = what {
             self.remove_categories(gone, named);
             return;
         }
         for code in gone {
-            let planner = &mut self.planner;
-            let removed = match what {
-                What::Groups => planner.delete_group(code, Cascade::Delete),
-                What::Roles => planner.delete_role(code, Cascade::Delete),
-                What::Attributes => planner.delete_attribute(code),
-                What::GridViews => planner.delete_grid_view(code),
-                What::Items(kind) => planner.delete_item(kind, code, Cascade::Delete),
-                What::Subjects(kind) => planner.delete_subject(kind, code),
-                What::Apps => planner.delete_app(code),
-            };
+            let removed = self.planner.delete(what, code, Cascade::Delete);
             debug_assert!(removed.is_ok(), "what is stored can be found");
         }
         self.planner.end_deletions();

@@ -10,8 +10,7 @@ use crate::{
     admin::{
         change_set::ChangeSet,
         entry::{
-            AccessEntry, AccessTarget, AppEntry, Entry, ImportFile, KeyColumns, LevelColumn, Place,
-            Refusal, Row,
+            AccessEntry, AppEntry, Entry, ImportFile, KeyColumns, LevelColumn, Place, Refusal, Row,
         },
         error::AdminError,
         fault::{Fault, Refused},
@@ -36,7 +35,6 @@ use super::lists::Lists;
 #[derive(Debug)]
 pub(in crate::admin) struct AccessRow {
     pub(super) place: Place,
-    pub(super) target: AccessTarget,
     pub(super) code: Code,
     pub(super) columns: Box<[NumberedColumn]>,
     /// The level of the absent column, which is preserved; [`Level::Hidden`] if
@@ -55,7 +53,6 @@ pub(super) struct NumberedColumn {
 impl AccessRow {
     pub(in crate::admin) fn new(place: Place, entry: AccessEntry, names: &mut Names) -> Self {
         let AccessEntry {
-            target,
             code,
             columns,
             kept,
@@ -77,7 +74,6 @@ impl AccessRow {
         });
         Self {
             place,
-            target,
             code,
             columns: columns.collect(),
             kept,
@@ -86,10 +82,6 @@ impl AccessRow {
 
     pub(in crate::admin) fn place(&self) -> Place {
         self.place
-    }
-
-    pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        self.target == other.target && self.code == other.code && self.columns == other.columns
     }
 }
 
@@ -281,10 +273,8 @@ impl RowPlanner<'_> {
             let outcome = if first.entry == row.entry {
                 Ok(Outcome::Unchanged)
             } else {
-                {
-                    let column = self.key_columns.of(row.place.file);
-                    Err(repeated(column, key.1, first.place))
-                }
+                let column = self.key_columns.of(row.place.file);
+                Err(repeated(column, key.1, first.place))
             };
             self.note(row.place, None, outcome);
         }
@@ -348,10 +338,7 @@ impl RowPlanner<'_> {
                 self.warn(row.place.file, unknown);
                 outcome
             }
-            Entry::User(user) => put_subject(planner, SubjectKind::User, user, lists),
-            Entry::Connection(connection) => {
-                put_subject(planner, SubjectKind::Connection, connection, lists)
-            }
+            Entry::Subject(kind, subject) => put_subject(planner, *kind, subject, lists),
             Entry::Item(item) => planner.put_item(key, item.kind, &item.code),
             Entry::Channel(channel) => {
                 let (kind, locales) = (ItemKind::Locale, channel.locales.as_deref());
@@ -468,8 +455,7 @@ fn key_of(row: &Row) -> Option<(ImportFile, &Code)> {
         Entry::Product { .. } | Entry::Access(_) => None,
         Entry::UserGroup(_)
         | Entry::Role { .. }
-        | Entry::User(_)
-        | Entry::Connection(_)
+        | Entry::Subject(..)
         | Entry::Item(_)
         | Entry::Category(_)
         | Entry::Channel(_)

@@ -7,8 +7,8 @@ use crate::{
         change_set::{ChangeSet, Table},
         effect_counter,
         entry::{
-            AccessEntry, AccessTarget, AppEntry, Entry, ImportFile, KeyColumns, LevelColumn, Place,
-            Row, UnknownWords,
+            AccessEntry, AppEntry, Entry, ImportFile, KeyColumns, LevelColumn, Place, Row,
+            UnknownWords,
         },
         error::AdminError,
         interned_names::Names,
@@ -114,7 +114,7 @@ impl Importing {
             groups: Some(codes(groups)),
             enabled: None,
         };
-        self.row(ImportFile::Users, Entry::User(user))
+        self.row(ImportFile::Users, Entry::Subject(SubjectKind::User, user))
     }
 
     fn locale(self, text: &str) -> Self {
@@ -165,9 +165,7 @@ impl Importing {
             level: Level::View,
             groups: codes(groups),
         };
-        let target = AccessTarget::Kind(ItemKind::Locale);
         let entry = AccessEntry {
-            target,
             code: code(text),
             columns: vec![column],
             kept: Level::Hidden,

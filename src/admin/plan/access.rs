@@ -5,7 +5,7 @@ use crate::{
         fault::Fault,
         rights::{GroupLevels, pairs},
     },
-    domain::{Code, EntityKind, GroupId, Item, ItemId, ItemKind, ItemRef, Level},
+    domain::{Code, EntityKind, GroupId, Item, ItemId, ItemKind, Level},
 };
 
 use super::{Planner, subtrees::Order};
@@ -75,19 +75,9 @@ impl ReplacedRights {
 }
 
 impl Planner<'_> {
-    /// Returns the id of an item to set rights on.
-    pub(in crate::admin) fn ruled_item(&self, item: &ItemRef) -> Result<ItemId, Fault> {
-        let found = self.change_set.find_item(item.kind, &item.code);
-        found.ok_or_else(|| Fault::unknown("item.id", item.kind, &item.code))
-    }
-
     /// Returns the id of a group, private groups of apps included
     /// (rules 1.4).
-    pub(in crate::admin) fn ruling_group(
-        &self,
-        field: &str,
-        code: &Code,
-    ) -> Result<GroupId, Fault> {
+    pub(in crate::admin) fn group(&self, field: &str, code: &Code) -> Result<GroupId, Fault> {
         let found = self.change_set.groups.find(0, code);
         found.ok_or_else(|| Fault::unknown(field, EntityKind::UserGroup, code))
     }

@@ -261,12 +261,8 @@ impl Planner<'_> {
             let key = (selection.axis, selection.item);
             chosen.entry(key).or_default().push(selection.level);
         }
-        let rows = self
-            .change_set
-            .items
-            .iter()
-            .map(|(id, item)| (id, item.kind()));
-        let items: Vec<(ItemId, ItemKind)> = rows.collect();
+        let items = self.change_set.items.iter();
+        let items: Vec<(ItemId, ItemKind)> = items.map(|(id, item)| (id, item.kind())).collect();
         let above = |id| self.change_set.items.get(id)?.parent();
         let ids = items.iter().map(|(id, _)| *id);
         // Anything but a category is its own root.
@@ -294,8 +290,7 @@ impl Planner<'_> {
 
     /// Grants `edit` on every channel to the group of a new app (rules 5.7).
     fn give_every_channel(&mut self, group: GroupId) {
-        let rows = self.change_set.items.iter();
-        let channels = rows.filter(|(_, item)| item.kind() == ItemKind::Channel);
+        let channels = self.change_set.items_of(ItemKind::Channel);
         let channels: Vec<ItemId> = channels.map(|(id, _)| id).collect();
         for channel in channels {
             self.change_set.rights.set(channel, group, Level::Edit);

@@ -44,7 +44,12 @@ impl Planner<'_> {
         id
     }
 
-    pub(super) fn item(&self, field: &str, kind: ItemKind, code: &Code) -> Result<ItemId, Fault> {
+    pub(in crate::admin) fn item(
+        &self,
+        field: &str,
+        kind: ItemKind,
+        code: &Code,
+    ) -> Result<ItemId, Fault> {
         let found = self.change_set.find_item(kind, code);
         found.ok_or_else(|| Fault::unknown(field, kind, code))
     }

@@ -134,8 +134,7 @@ impl<'a> CategoryTrees<'a> {
     }
 
     fn positions(&self) -> HashMap<&'a Code, Position> {
-        let items = self.change_set.items.iter();
-        let stored = items.filter(|(_, item)| item.kind() == ItemKind::Category);
+        let stored = self.change_set.items_of(ItemKind::Category);
         let stored = stored.map(|(_, item)| item.code());
         let nodes = stored.chain(self.places.keys().copied());
         inherit(

@@ -48,8 +48,7 @@ impl Planner<'_> {
     /// (rules 1.4).
     pub(in crate::admin) fn find_groups(&self, codes: &[Code]) -> Result<BTreeSet<GroupId>, Fault> {
         let find = |code: &Code| {
-            let found = self.change_set.groups.find(0, code);
-            let id = found.ok_or_else(|| Fault::unknown("groups", EntityKind::UserGroup, code))?;
+            let id = self.group("groups", code)?;
             if self.change_set.is_private(id) {
                 return Err(Fault::new("groups", Refused::GroupIsPrivate(code.clone())));
             }

@@ -1,7 +1,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    admin::fault::{Fault, Refused},
+    admin::{
+        coded_kind::CodedKind,
+        fault::{Fault, Refused},
+    },
     domain::{AttributeId, Code, EntityKind, ItemId, ItemKind, SubjectKind},
 };
 
@@ -56,27 +59,43 @@ impl Uses {
 }
 
 impl Planner<'_> {
-    /// Deletes a user or connection; nothing refers to them.
-    pub(in crate::admin) fn delete_subject(
+    /// Deletes an entity, categories excluded; without `cascade` nothing may refer to
+    /// it.
+    /// [`Planner::end_deletions`] removes the rights of user groups.
+    pub(in crate::admin) fn delete(
         &mut self,
-        kind: SubjectKind,
+        what: CodedKind,
         code: &Code,
+        cascade: Cascade,
     ) -> Result<(), Fault> {
-        let found = self.change_set.find_subject(kind, code);
-        let id = found.ok_or_else(|| Fault::unknown("", kind, code))?;
-        self.change_set.subjects.remove(id);
+        match what {
+            CodedKind::UserGroups => return self.delete_group(code, cascade),
+            CodedKind::Roles => return self.delete_role(code, cascade),
+            CodedKind::Items(kind) => return self.delete_item(kind, code, cascade),
+            CodedKind::Subjects(SubjectKind::App) => return self.delete_app(code),
+            CodedKind::Subjects(kind) => {
+                let found = self.change_set.find_subject(kind, code);
+                let id = found.ok_or_else(|| Fault::unknown("", kind, code))?;
+                self.change_set.subjects.remove(id);
+            }
+            CodedKind::Attributes => {
+                let found = self.change_set.attributes.find(0, code);
+                let id = found.ok_or_else(|| Fault::unknown("", EntityKind::Attribute, code))?;
+                self.change_set.attributes.remove(id);
+            }
+            CodedKind::GridViews => {
+                let found = self.change_set.grid_views.find(0, code);
+                let id = found.ok_or_else(|| Fault::unknown("", EntityKind::GridView, code))?;
+                self.change_set.grid_views.remove(id);
+            }
+        }
         Ok(())
     }
 
     /// Deletes a user group; without `cascade` it must have no members.
     /// [`Planner::end_deletions`] removes its rights.
-    pub(in crate::admin) fn delete_group(
-        &mut self,
-        code: &Code,
-        cascade: Cascade,
-    ) -> Result<(), Fault> {
-        let found = self.change_set.groups.find(0, code);
-        let id = found.ok_or_else(|| Fault::unknown("", EntityKind::UserGroup, code))?;
+    fn delete_group(&mut self, code: &Code, cascade: Cascade) -> Result<(), Fault> {
+        let id = self.group("", code)?;
         if self.change_set.is_private(id) {
             return Err(Fault::new("", Refused::GroupIsPrivate(code.clone())));
         }
@@ -99,11 +118,7 @@ impl Planner<'_> {
     }
 
     /// Deletes a role; without `cascade` it must have no holders.
-    pub(in crate::admin) fn delete_role(
-        &mut self,
-        code: &Code,
-        cascade: Cascade,
-    ) -> Result<(), Fault> {
+    fn delete_role(&mut self, code: &Code, cascade: Cascade) -> Result<(), Fault> {
         let found = self.change_set.roles.find(0, code);
         let id = found.ok_or_else(|| Fault::unknown("", EntityKind::Role, code))?;
         let holders = self.holders_of(id);
@@ -128,32 +143,10 @@ impl Planner<'_> {
         }
     }
 
-    /// Deletes an attribute; nothing refers to it.
-    pub(in crate::admin) fn delete_attribute(&mut self, code: &Code) -> Result<(), Fault> {
-        let found = self.change_set.attributes.find(0, code);
-        let id = found.ok_or_else(|| Fault::unknown("", EntityKind::Attribute, code))?;
-        self.change_set.attributes.remove(id);
-        Ok(())
-    }
-
-    /// Deletes a grid view; nothing refers to it.
-    pub(in crate::admin) fn delete_grid_view(&mut self, code: &Code) -> Result<(), Fault> {
-        let found = self.change_set.grid_views.find(0, code);
-        let id = found.ok_or_else(|| Fault::unknown("", EntityKind::GridView, code))?;
-        self.change_set.grid_views.remove(id);
-        Ok(())
-    }
-
     /// Deletes an item other than a category, with the rights on it; without
     /// `cascade` nothing may refer to it.
-    pub(in crate::admin) fn delete_item(
-        &mut self,
-        kind: ItemKind,
-        code: &Code,
-        cascade: Cascade,
-    ) -> Result<(), Fault> {
-        let found = self.change_set.find_item(kind, code);
-        let id = found.ok_or_else(|| Fault::unknown("", kind, code))?;
+    fn delete_item(&mut self, kind: ItemKind, code: &Code, cascade: Cascade) -> Result<(), Fault> {
+        let id = self.item("", kind, code)?;
         let mut attributes = self.attributes_of(id);
         attributes.retain(|id| {
             let attribute = self.change_set.attributes.get(*id);
@@ -215,8 +208,8 @@ impl Planner<'_> {
         products: impl Fn(ItemId) -> usize,
     ) -> Result<BTreeSet<ItemId>, (usize, Fault)> {
         let find = |(index, code): (usize, &Code)| {
-            let found = self.change_set.find_item(ItemKind::Category, code);
-            found.ok_or_else(|| (index, Fault::unknown("", EntityKind::Category, code)))
+            let found = self.item("", ItemKind::Category, code);
+            found.map_err(|fault| (index, fault))
         };
         let named: Vec<ItemId> = codes
             .iter()

@@ -71,9 +71,11 @@ fn change(
     for (index, entry) in entries {
         let AccessRight { group, item, level } = &entry.right;
         let of_entry = |fault: Fault| fault.of_entry(field, index);
-        let group = planner.ruling_group("group", group).map_err(of_entry)?;
+        let group = planner.group("group", group).map_err(of_entry)?;
         orders.push(Order {
-            item: planner.ruled_item(item).map_err(of_entry)?,
+            item: planner
+                .item("item.id", item.kind, &item.code)
+                .map_err(of_entry)?,
             reaches_below: reaches_below(item, entry.children),
             what: Levels::from([(group, *level)]),
         });
@@ -95,11 +97,13 @@ pub(super) fn replace(planner: &mut Planner<'_>, entries: &[ItemRights]) -> Resu
             children,
         } = entry;
         let of_entry = |fault: Fault| fault.of_entry("items", index);
-        let id = planner.ruled_item(item).map_err(of_entry)?;
+        let id = planner
+            .item("item.id", item.kind, &item.code)
+            .map_err(of_entry)?;
         let mut levels = GroupLevels::with_capacity(rights.len());
         for (place, (group, level)) in rights.iter().enumerate() {
             let field = format!("rights[{place}].group");
-            let group = planner.ruling_group(&field, group).map_err(of_entry)?;
+            let group = planner.group(&field, group).map_err(of_entry)?;
             levels.push((group, *level));
         }
         orders.push(Order {

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use crate::{
     admin::{
         fault::Fault,
-        plan::{Cascade, CategoryPlace, DefaultRights, Outcome, Planner},
+        plan::{CategoryPlace, DefaultRights, Outcome, Planner},
     },
     domain::{
         AttributePatch, CategoryPatch, ChannelPatch, Code, GridViewPatch, ItemKind, ProfilePatch,
@@ -11,7 +11,7 @@ use crate::{
     store::{Relatives, RightsWanted, WantedEntities},
 };
 
-use super::{distinct, each_code, put_each};
+use super::{distinct, put_each};
 
 fn named<'c>(
     kind: ItemKind,
@@ -20,7 +20,10 @@ fn named<'c>(
     codes.into_iter().map(move |code| (kind, code.clone()))
 }
 
-pub(super) fn items_wanted(kind: ItemKind, codes: &[Code]) -> WantedEntities {
+pub(super) fn items_wanted<'c>(
+    kind: ItemKind,
+    codes: impl IntoIterator<Item = &'c Code>,
+) -> WantedEntities {
     WantedEntities {
         items: named(kind, codes).collect(),
         ..WantedEntities::default()
@@ -54,10 +57,7 @@ pub(super) fn put_items(
 
 pub(super) fn profiles_wanted<'c>(codes: impl Iterator<Item = &'c Code>) -> WantedEntities {
     // Both kinds share one code space: either finds both.
-    WantedEntities {
-        items: named(ItemKind::ImportProfile, codes).collect(),
-        ..WantedEntities::default()
-    }
+    items_wanted(ItemKind::ImportProfile, codes)
 }
 
 pub(super) fn put_profiles(
@@ -68,7 +68,7 @@ pub(super) fn put_profiles(
     let entries = distinct("profiles", entries, |entry| &entry.code)?;
     let unchanged = put_each("profiles", entries, |entry| match entry.kind {
         Some(kind) => planner.put_item("code", kind, &entry.code),
-        None if stored_profile(planner, &entry.code).is_some() => Ok(Outcome::Unchanged),
+        None if planner.change_set.find_profile(&entry.code).is_some() => Ok(Outcome::Unchanged),
         None => {
             let message = "is missing; a new profile is PROFILE_KIND_IMPORT or PROFILE_KIND_EXPORT";
             Err(Fault::invalid("kind", message))
@@ -76,27 +76,6 @@ pub(super) fn put_profiles(
     })?;
     planner.give_defaults(defaults);
     Ok(unchanged)
-}
-
-fn stored_profile(planner: &Planner<'_>, code: &Code) -> Option<ItemKind> {
-    let kinds = [ItemKind::ImportProfile, ItemKind::ExportProfile];
-    let mut found = kinds.into_iter();
-    found.find(|kind| planner.change_set.find_item(*kind, code).is_some())
-}
-
-pub(super) fn delete_profiles_wants(codes: &[Code]) -> WantedEntities {
-    WantedEntities {
-        rights: RightsWanted::OnItems,
-        ..profiles_wanted(codes.iter())
-    }
-}
-
-pub(super) fn delete_profiles(planner: &mut Planner<'_>, codes: &[Code]) -> Result<u64, Fault> {
-    each_code(codes, |code| {
-        // A missing profile is reported as an import profile.
-        let kind = stored_profile(planner, code).unwrap_or(ItemKind::ImportProfile);
-        planner.delete_item(kind, code, Cascade::Reject)
-    })
 }
 
 pub(super) fn put_channels_wants(entries: &[ChannelPatch]) -> WantedEntities {
@@ -143,11 +122,10 @@ pub(super) fn put_categories_wants(entries: &[CategoryPatch]) -> WantedEntities 
         Some((entry.code.clone(), parent.clone()))
     });
     WantedEntities {
-        items: named(ItemKind::Category, codes).collect(),
         relatives: Relatives::Ancestors,
         moved: moved.collect(),
         rights: RightsWanted::OnItems,
-        ..WantedEntities::default()
+        ..items_wanted(ItemKind::Category, codes)
     }
 }
 
@@ -190,8 +168,7 @@ pub(super) fn put_attributes_wants(entries: &[AttributePatch]) -> WantedEntities
         .collect();
     WantedEntities {
         attributes: true,
-        items: named(ItemKind::AttributeGroup, groups).collect(),
-        ..WantedEntities::default()
+        ..items_wanted(ItemKind::AttributeGroup, groups)
     }
 }
 
@@ -213,8 +190,7 @@ pub(super) fn put_grid_views_wants(entries: &[GridViewPatch]) -> WantedEntities 
         .collect();
     WantedEntities {
         grid_views: true,
-        items: named(ItemKind::AttributeGroup, groups).collect(),
-        ..WantedEntities::default()
+        ..items_wanted(ItemKind::AttributeGroup, groups)
     }
 }
 
@@ -224,18 +200,4 @@ pub(super) fn put_grid_views(
 ) -> Result<u64, Fault> {
     let entries = distinct("grid_views", entries, |entry| &entry.code)?;
     put_each("grid_views", entries, |view| planner.put_grid_view(view))
-}
-
-pub(super) fn delete_items_wants(kind: ItemKind, codes: &[Code]) -> WantedEntities {
-    WantedEntities {
-        item_kinds: if kind == ItemKind::Locale {
-            vec![ItemKind::Channel]
-        } else {
-            Vec::new()
-        },
-        attributes: kind == ItemKind::AttributeGroup,
-        grid_views: kind == ItemKind::AttributeGroup,
-        rights: RightsWanted::OnItems,
-        ..items_wanted(kind, codes)
-    }
 }

@@ -1,7 +1,7 @@
 use crate::{
     admin::{fault::Fault, guards::administration, plan::Planner},
-    domain::{Code, ItemKind, RolePatch, SubjectKind, SubjectPatch, UserGroup},
-    store::{RightsWanted, WantedEntities},
+    domain::{RolePatch, SubjectKind, SubjectPatch, UserGroup},
+    store::WantedEntities,
 };
 
 use super::{distinct, put_each};
@@ -16,7 +16,7 @@ fn field_of(kind: SubjectKind) -> &'static str {
 }
 
 /// Returns the entities that the lock-out guard checks (rules 2.6).
-fn guarded() -> WantedEntities {
+pub(super) fn guarded() -> WantedEntities {
     WantedEntities {
         roles: true,
         users_with: administration(),
@@ -53,33 +53,11 @@ pub(super) fn put_subjects(
     })
 }
 
-pub(super) fn delete_subjects_wants(kind: SubjectKind, codes: &[Code]) -> WantedEntities {
-    let wanted = if kind == SubjectKind::User {
-        guarded()
-    } else {
-        WantedEntities::default()
-    };
-    WantedEntities {
-        subjects: codes.iter().map(|code| (kind, code.clone())).collect(),
-        ..wanted
-    }
-}
-
 pub(super) fn put_groups(planner: &mut Planner<'_>, entries: &[UserGroup]) -> Result<u64, Fault> {
     let entries = distinct("user_groups", entries, |entry| &entry.code)?;
     put_each("user_groups", entries, |entry| {
         planner.put_group("code", entry)
     })
-}
-
-pub(super) fn delete_groups_wants(codes: &[Code]) -> WantedEntities {
-    use strum::IntoEnumIterator as _;
-    WantedEntities {
-        members_of: codes.to_vec(),
-        item_kinds: ItemKind::iter().collect(),
-        rights: RightsWanted::OfGroups(codes.to_vec()),
-        ..WantedEntities::default()
-    }
 }
 
 pub(super) fn put_roles_wants(entries: &[RolePatch]) -> WantedEntities {
@@ -92,11 +70,4 @@ pub(super) fn put_roles_wants(entries: &[RolePatch]) -> WantedEntities {
 pub(super) fn put_roles(planner: &mut Planner<'_>, entries: &[RolePatch]) -> Result<u64, Fault> {
     let entries = distinct("roles", entries, |entry| &entry.code)?;
     put_each("roles", entries, |role| planner.put_role(role))
-}
-
-pub(super) fn delete_roles_wants(codes: &[Code]) -> WantedEntities {
-    WantedEntities {
-        holders_of: codes.to_vec(),
-        ..guarded()
-    }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::{
     AttributePatch, CategoryPatch, ChannelPatch, GridViewPatch, ItemKind, Label, PlainItem,
-    ProductKind, ProductPatch, SubjectPatch, UserGroup,
+    ProductKind, ProductPatch, SubjectKind, SubjectPatch, UserGroup,
 };
 
 #[test]
@@ -284,20 +284,22 @@ fn an_empty_parent_cell_means_no_parent() {
 #[test]
 fn users_and_connections_have_roles_and_groups() {
     let content = "username;roles;groups;enabled\njulia;R1,R2;IT support,manager;";
-    let julia = Entry::User(SubjectPatch {
+    let julia = SubjectPatch {
         code: code("julia"),
         roles: Some(codes(["R1", "R2"])),
         groups: Some(codes(["IT support", "manager"])),
         enabled: Some(true),
-    });
+    };
+    let julia = Entry::Subject(SubjectKind::User, julia);
     assert_eq!(entry("users.csv", content), julia);
     let content = "code;roles;enabled\nerp;R1;False";
-    let erp = Entry::Connection(SubjectPatch {
+    let erp = SubjectPatch {
         code: code("erp"),
         roles: Some(codes(["R1"])),
         groups: None,
         enabled: Some(false),
-    });
+    };
+    let erp = Entry::Subject(SubjectKind::Connection, erp);
     assert_eq!(entry("connections.csv", content), erp);
 }
 

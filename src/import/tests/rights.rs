@@ -1,6 +1,9 @@
 use super::*;
 use crate::{
-    admin::entry::{AccessEntry, AccessTarget, AppEntry, LevelColumn, UnknownWords},
+    admin::{
+        CodedKind,
+        entry::{AccessEntry, AppEntry, LevelColumn, UnknownWords},
+    },
     domain::{
         Audience, CATALOGUE, Chosen, ItemKind, Label, Level, PermissionSet, RequestedPermissions,
         RolePatch, SelectionPatch,
@@ -63,10 +66,10 @@ fn a_role_has_only_the_fields_of_present_columns() {
     }
 }
 
-/// Reads one row for `x`; returns its target and the levels that it grants.
-fn access(file: &str, content: &str) -> (AccessTarget, Vec<LevelColumn>) {
+/// Reads one row for `x`; returns the kinds of items that the file is about and the
+/// levels that the row grants.
+fn access(file: &str, content: &str) -> (&'static [CodedKind], Vec<LevelColumn>) {
     let Entry::Access(AccessEntry {
-        target,
         code: about,
         columns,
         kept,
@@ -75,14 +78,13 @@ fn access(file: &str, content: &str) -> (AccessTarget, Vec<LevelColumn>) {
         panic!("a row of rights");
     };
     assert_eq!((about, kept), (code("x"), Level::Hidden));
-    (target, columns)
+    (file.parse::<ImportFile>().unwrap().kinds(), columns)
 }
 
 #[test]
 fn a_row_without_the_edit_column_keeps_edit_flags() {
     let content = "job_profile;execute_job_profile\nx;a";
     let expected = Entry::Access(AccessEntry {
-        target: AccessTarget::Profile,
         code: code("x"),
         columns: given([("execute_job_profile", Level::Execute, &["a"])]),
         kept: Level::Edit,
@@ -102,8 +104,8 @@ fn given<const N: usize>(columns: [(&'static str, Level, &[&str]); N]) -> Vec<Le
 #[test]
 fn each_column_grants_its_level_to_the_listed_groups() {
     let content = "category;own_items;view_items;edit_items\nx;c;a,B,c;b";
-    let (target, columns) = access("product_category_accesses.csv", content);
-    assert_eq!(target, AccessTarget::Kind(ItemKind::Category));
+    let (kinds, columns) = access("product_category_accesses.csv", content);
+    assert_eq!(kinds, [CodedKind::Items(ItemKind::Category)]);
     let expected = given([
         ("view_items", Level::View, &["a", "B", "c"]),
         ("edit_items", Level::Edit, &["b"]),
@@ -115,8 +117,9 @@ fn each_column_grants_its_level_to_the_listed_groups() {
 #[test]
 fn each_profile_column_grants_one_flag() {
     let content = "job_profile;execute_job_profile;edit_job_profile\nx;a,b;b,c";
-    let (target, columns) = access("job_profile_accesses.csv", content);
-    assert_eq!(target, AccessTarget::Profile);
+    let (kinds, columns) = access("job_profile_accesses.csv", content);
+    let profiles = [ItemKind::ImportProfile, ItemKind::ExportProfile];
+    assert_eq!(kinds, profiles.map(CodedKind::Items));
     let expected = given([
         ("execute_job_profile", Level::Execute, &["a", "b"]),
         ("edit_job_profile", Level::Edit, &["b", "c"]),
@@ -152,8 +155,8 @@ fn other_access_files_have_two_group_columns() {
     for (key, view, edit, kind) in cases {
         let file = format!("{key}_accesses.csv");
         let header = format!("{key};{view};{edit}");
-        let (target, levels) = access(&file, &format!("{header}\nx;a,All;all"));
-        assert_eq!(target, AccessTarget::Kind(kind));
+        let (kinds, levels) = access(&file, &format!("{header}\nx;a,All;all"));
+        assert_eq!(kinds, [CodedKind::Items(kind)]);
         let expected = given([
             (view, Level::View, &["a", "All"]),
             (edit, Level::Edit, &["all"]),

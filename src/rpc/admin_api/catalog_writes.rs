@@ -1,5 +1,5 @@
 use crate::{
-    admin::{CategoryRemoval, DefaultRights, ProductRequest, request::EntityRequest},
+    admin::{CategoryRemoval, CodedKind, DefaultRights, ProductRequest, request::EntityRequest},
     domain::{
         AttributePatch, CategoryPatch, ChannelPatch, GridViewPatch, ItemKind, PlainItem,
         ProductPatch, ProfilePatch,
@@ -63,25 +63,21 @@ fn put_items(kind: ItemKind, items: Vec<PlainItem>, without_defaults: bool) -> E
 }
 
 deletions! {
-    DeleteChannelsRequest -> DeleteChannelsResponse:
-        |codes, cascade| EntityRequest::DeleteItems { kind: ItemKind::Channel, codes, cascade };
-    DeleteLocalesRequest -> DeleteLocalesResponse:
-        |codes, cascade| EntityRequest::DeleteItems { kind: ItemKind::Locale, codes, cascade };
+    DeleteChannelsRequest -> DeleteChannelsResponse: CodedKind::Items(ItemKind::Channel);
+    DeleteLocalesRequest -> DeleteLocalesResponse: CodedKind::Items(ItemKind::Locale);
     DeleteAttributeGroupsRequest -> DeleteAttributeGroupsResponse:
-        |codes, cascade| EntityRequest::DeleteItems { kind: ItemKind::AttributeGroup, codes, cascade };
+        CodedKind::Items(ItemKind::AttributeGroup);
     DeleteAssetFamiliesRequest -> DeleteAssetFamiliesResponse:
-        |codes, cascade| EntityRequest::DeleteItems { kind: ItemKind::AssetFamily, codes, cascade };
+        CodedKind::Items(ItemKind::AssetFamily);
     DeleteReferenceEntitiesRequest -> DeleteReferenceEntitiesResponse:
-        |codes, cascade| EntityRequest::DeleteItems { kind: ItemKind::ReferenceEntity, codes, cascade };
-    DeleteProfilesRequest -> DeleteProfilesResponse:
-        |codes, _cascade| EntityRequest::DeleteProfiles { codes };
-    DeleteAttributesRequest -> DeleteAttributesResponse:
-        |codes, _cascade| EntityRequest::DeleteAttributes { codes };
-    DeleteGridViewsRequest -> DeleteGridViewsResponse:
-        |codes, _cascade| EntityRequest::DeleteGridViews { codes };
+        CodedKind::Items(ItemKind::ReferenceEntity);
+    DeleteAttributesRequest -> DeleteAttributesResponse: CodedKind::Attributes;
+    DeleteGridViewsRequest -> DeleteGridViewsResponse: CodedKind::GridViews;
 }
 
 writes! {
+    DeleteProfilesRequest -> DeleteProfilesResponse: EntityRequest =
+        |message, _| EntityRequest::DeleteProfiles { codes: codes("codes", &message.codes)? };
     DeleteCategoriesRequest -> DeleteCategoriesResponse: CategoryRemoval =
         |message, _| CategoryRemoval {
             codes: codes("codes", &message.codes)?,

@@ -1,5 +1,5 @@
 use crate::{
-    admin::{Cascade, request::EntityRequest},
+    admin::{Cascade, CodedKind, request::EntityRequest},
     domain::{
         Audience, CATALOGUE, PermissionSet, RequestedPermissions, RolePatch, SubjectKind,
         SubjectPatch, UserGroup,
@@ -121,14 +121,14 @@ pub(super) fn cascade(requested: bool) -> Cascade {
     }
 }
 
-/// Implements the calls that delete; each maps its codes to an [`EntityRequest`].
+/// Implements the calls that delete entities of a kind by their codes.
 macro_rules! deletions {
-    ($($request:ident -> $response:ident: |$codes:ident, $cascade:ident| $entity:expr;)+) => {
+    ($($request:ident -> $response:ident: $what:expr;)+) => {
         writes! {$(
-            $request -> $response: EntityRequest = |message, _| {
-                let $codes = codes("codes", &message.codes)?;
-                let $cascade = cascade(message.cascade);
-                $entity
+            $request -> $response: EntityRequest = |message, _| EntityRequest::Delete {
+                what: $what,
+                codes: codes("codes", &message.codes)?,
+                cascade: cascade(message.cascade),
             };
         )+}
     };
@@ -136,12 +136,9 @@ macro_rules! deletions {
 pub(super) use deletions;
 
 deletions! {
-    DeleteUsersRequest -> DeleteUsersResponse:
-        |codes, _cascade| EntityRequest::DeleteSubjects { kind: SubjectKind::User, codes };
+    DeleteUsersRequest -> DeleteUsersResponse: CodedKind::Subjects(SubjectKind::User);
     DeleteConnectionsRequest -> DeleteConnectionsResponse:
-        |codes, _cascade| EntityRequest::DeleteSubjects { kind: SubjectKind::Connection, codes };
-    DeleteUserGroupsRequest -> DeleteUserGroupsResponse:
-        |codes, cascade| EntityRequest::DeleteUserGroups { codes, cascade };
-    DeleteRolesRequest -> DeleteRolesResponse:
-        |codes, cascade| EntityRequest::DeleteRoles { codes, cascade };
+        CodedKind::Subjects(SubjectKind::Connection);
+    DeleteUserGroupsRequest -> DeleteUserGroupsResponse: CodedKind::UserGroups;
+    DeleteRolesRequest -> DeleteRolesResponse: CodedKind::Roles;
 }
