@@ -64,5 +64,5 @@ pub use self::{
 pub(crate) use self::{
     fact_reader::with_current_facts,
     page_facts::{CachedPageFacts, PAGE_TRIES, with_page_facts},
-    products::{ListedProducts, SeenProduct},
+    products::{SeenProduct, View as ProductView},
 };

@@ -105,7 +105,38 @@ impl<T, P> Page<T, P> {
     }
 }
 
+impl Place {
+    /// Returns the folded code after which a list continues; empty at the beginning.
+    #[must_use]
+    pub fn folded_code(after: Option<&Self>) -> &str {
+        match after {
+            Some(Self::Entity(key)) => key,
+            Some(Self::Product { .. }) | None => "",
+        }
+    }
+
+    /// Returns the product after which a list continues.
+    #[must_use]
+    pub fn product(after: Option<&Self>) -> ProductId {
+        match after {
+            Some(Self::Product { id, .. }) => *id,
+            Some(Self::Entity(_)) | None => ProductId::BEFORE_FIRST,
+        }
+    }
+}
+
 impl PlacedPage {
+    /// Appends a resource, unless the page holds `size` of them. Returns false if it
+    /// does: there are more.
+    fn push(&mut self, found: AllowedResource, place: Place, size: usize) -> bool {
+        self.more = self.found.len() == size;
+        if !self.more {
+            self.last = Some(place.clone());
+            self.found.push((found, place));
+        }
+        !self.more
+    }
+
     fn without_places(self) -> ResourcePage {
         Page {
             found: self.found.into_iter().map(|(found, _)| found).collect(),

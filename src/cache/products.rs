@@ -24,7 +24,10 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{listed::ListedProducts, view::SeenProduct};
+pub(crate) use self::{
+    listed::ListedProducts,
+    view::{SeenProduct, View},
+};
 pub(super) use self::{
     loads::want,
     patching::patch_all,

@@ -53,7 +53,7 @@ impl Proof {
         // are dropped.
         let products = cached.products.take();
         cached.facts.groups.clear();
-        if products.is_none_or(|products| products.is_settled()) {
+        if products.is_none_or(|products| products.is_settled) {
             Self::Memory(Box::new(cached))
         } else {
             Self::Once

@@ -49,10 +49,7 @@ impl EntityList {
         size: usize,
     ) -> PlacedPage {
         let mut page = Page::empty(facts.revision);
-        let after = match after {
-            Some(Place::Entity(key)) => key,
-            Some(Place::Product { .. }) | None => "",
-        };
+        let after = Place::folded_code(after);
         let within = levels::filter_categories(&self.filter, facts);
         let is_meant = |(id, code): &(Option<ItemId>, &Code)| {
             code.folded() > after
@@ -69,17 +66,14 @@ impl EntityList {
             if !decision.is_allowed() {
                 continue;
             }
-            if page.found.len() == size {
-                page.more = true;
-                break;
-            }
             let found = AllowedResource {
                 code: code.clone(),
                 level: decision.level,
             };
             let place = Place::Entity(code.folded().to_owned());
-            page.last = Some(place.clone());
-            page.found.push((found, place));
+            if !page.push(found, place, size) {
+                break;
+            }
         }
         page
     }
@@ -95,10 +89,7 @@ impl EntityList {
         let Some(entity) = listed_entity(self.question.kind()) else {
             return Ok(page);
         };
-        let mut looked_at = match after {
-            Some(Place::Entity(key)) => key,
-            Some(Place::Product { .. }) | None => String::new(),
-        };
+        let mut looked_at = Place::folded_code(after.as_ref()).to_owned();
         let within = filter_categories(snapshot, &self.filter).await?;
         let is_meant = |(id, code): &Listed| {
             (self.ids.is_empty() || self.ids.contains(code))
@@ -115,13 +106,10 @@ impl EntityList {
             looked_at = last.folded().to_owned();
             let meant = entities.into_iter().filter(is_meant).map(|(_, code)| code);
             for resource in self.allowed(meant.collect(), snapshot).await? {
-                if page.found.len() == size {
-                    page.more = true;
+                let place = Place::Entity(resource.code.folded().to_owned());
+                if !page.push(resource, place, size) {
                     return Ok(page);
                 }
-                let place = Place::Entity(resource.code.folded().to_owned());
-                page.last = Some(place.clone());
-                page.found.push((resource, place));
             }
             window = (window * 2).min(MOST_AT_ONCE);
             yield_now().await;

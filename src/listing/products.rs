@@ -50,13 +50,10 @@ impl ProductList {
         after: Option<&Place>,
         size: usize,
     ) -> Option<PlacedPage> {
-        let products = cached.products.as_ref()?;
+        let products = &cached.products.as_ref()?.view;
         let known =
             cached_pages::CachedFilter::of(&self.question, &self.filter, &cached.facts).await;
-        let after = match after {
-            Some(Place::Product { id, .. }) => *id,
-            Some(Place::Entity(_)) | None => ProductId::BEFORE_FIRST,
-        };
+        let after = Place::product(after);
         Some(cached_pages::page(products, &known, self.kind, &self.filter, after, size).await)
     }
 
@@ -90,15 +87,12 @@ impl ProductList {
                 let Some(level) = known.allows(&product) else {
                     continue;
                 };
-                if page.found.len() == size {
-                    page.more = true;
-                    return Ok(page);
-                }
                 let ListedProduct { id, code, .. } = product;
                 let everywhere = candidates.are_everywhere();
                 let place = Place::Product { id, everywhere };
-                page.last = Some(place.clone());
-                page.found.push((AllowedResource { code, level }, place));
+                if !page.push(AllowedResource { code, level }, place, size) {
+                    return Ok(page);
+                }
             }
             window = next_window(looked_at, page.found.len(), size);
             yield_now().await;

@@ -2,14 +2,13 @@ use std::sync::Arc;
 
 use crate::{
     cache::core::Core,
-    domain::{Code, ItemId, ProductId, ProductKind, ProductRef},
     failpoints::{Rule, is_disabled},
     store::StoreError,
 };
 
 use super::{
     tenant::{ProductsReadPosition, TenantProducts},
-    view::{SeenProduct, View},
+    view::View,
 };
 
 /// Maximum number of pending products that a list reads from the database.
@@ -19,8 +18,12 @@ const MARKED_AT_MOST: usize = 500;
 /// statement has just read them, the others from memory.
 #[derive(Debug)]
 pub(crate) struct ListedProducts {
-    view: View,
-    is_settled: bool,
+    /// The products.
+    pub(crate) view: View,
+    /// True if no product was pending. A pending write may commit at any time
+    /// without another announcement, so facts that were read during it are
+    /// current when they are read, but cannot be confirmed again later.
+    pub(crate) is_settled: bool,
 }
 
 impl ListedProducts {
@@ -55,62 +58,5 @@ impl ListedProducts {
             }
         }
         Ok(Some((Self { view, is_settled }, position)))
-    }
-
-    /// True if no product was pending. A pending write may commit at any time
-    /// without another announcement, so facts that were read during it are
-    /// current when they are read, but cannot be confirmed again later.
-    #[must_use]
-    pub(crate) fn is_settled(&self) -> bool {
-        self.is_settled
-    }
-
-    /// Returns the approximate number of products and models.
-    #[must_use]
-    pub(crate) fn count(&self) -> usize {
-        self.view.len()
-    }
-
-    /// Returns the number of a product or model; `None` if it is not stored.
-    #[must_use]
-    pub(crate) fn number_of(&self, kind: ProductKind, code: &Code) -> Option<ProductId> {
-        let code = code.clone();
-        self.view.number_of(&ProductRef { kind, code })
-    }
-
-    /// Returns the product or model with a number, if it is of this kind.
-    #[must_use]
-    pub(crate) fn at(&self, kind: ProductKind, id: ProductId) -> Option<SeenProduct<'_>> {
-        self.view.seen_at(kind, id)
-    }
-
-    /// Visits the products of a kind with numbers after `after`, in ascending
-    /// order. It ends when `each` returns false or `limit` products of any kind
-    /// were visited.
-    ///
-    /// Returns the last number visited. `None`: there are no more.
-    pub(crate) fn visit<'v>(
-        &'v self,
-        kind: ProductKind,
-        after: ProductId,
-        limit: usize,
-        each: impl FnMut(SeenProduct<'v>) -> bool,
-    ) -> Option<ProductId> {
-        self.view.visit(kind, after, limit, each)
-    }
-
-    /// Returns the numbers after `after`, in ascending order, of all products
-    /// that may be in one of the categories. With `uncategorised` it includes
-    /// those that may be in none. Other products may be among them. `None`: there
-    /// are more than `limit`.
-    #[must_use]
-    pub(crate) fn nominate(
-        &self,
-        categories: impl IntoIterator<Item = ItemId>,
-        uncategorised: bool,
-        after: ProductId,
-        limit: usize,
-    ) -> Option<Vec<ProductId>> {
-        self.view.nominate(categories, uncategorised, after, limit)
     }
 }

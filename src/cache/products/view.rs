@@ -15,7 +15,7 @@ use super::{
 /// All products of a tenant, each as last read. A view never changes after it is
 /// published; copies share their contents.
 #[derive(Clone, Debug)]
-pub(super) struct View {
+pub(crate) struct View {
     base: Arc<Base>,
     /// Products that were read one by one after the base. `None`: no product has
     /// the number any more.
@@ -83,7 +83,7 @@ impl View {
     }
 
     /// Returns the approximate number of products and models.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.base.len()
     }
 
@@ -136,7 +136,7 @@ impl View {
     }
 
     /// Returns the number of a product; `None` if it is not stored.
-    pub(super) fn number_of(&self, product: &ProductRef) -> Option<ProductId> {
+    pub(crate) fn number_of(&self, product: &ProductRef) -> Option<ProductId> {
         if let Some((_, number)) = self.names.get(product) {
             return *number;
         }
@@ -164,7 +164,7 @@ impl View {
     /// were visited.
     ///
     /// Returns the last number visited. `None`: there are no more.
-    pub(super) fn visit<'v>(
+    pub(crate) fn visit<'v>(
         &'v self,
         kind: ProductKind,
         after: ProductId,
@@ -197,7 +197,7 @@ impl View {
     }
 
     /// Returns the product with a number, if it is of this kind.
-    pub(super) fn seen_at(&self, kind: ProductKind, id: ProductId) -> Option<SeenProduct<'_>> {
+    pub(crate) fn seen_at(&self, kind: ProductKind, id: ProductId) -> Option<SeenProduct<'_>> {
         let node = self.numbered(id).filter(|node| node.kind == kind)?;
         Some(self.seen(&node))
     }
@@ -206,7 +206,7 @@ impl View {
     /// that may be in one of the categories. With `uncategorised` it includes
     /// those that may be in none. Other products may be among them. `None`: there
     /// are more than `limit`.
-    pub(super) fn nominate(
+    pub(crate) fn nominate(
         &self,
         categories: impl IntoIterator<Item = ItemId>,
         uncategorised: bool,

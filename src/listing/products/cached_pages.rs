@@ -1,10 +1,10 @@
 use tokio::task::yield_now;
 
 use crate::{
-    cache::{ListedProducts, SeenProduct},
+    cache::{ProductView, SeenProduct},
     domain::{
         AllowedResource, Code, Facts, Level, ListFilter, ListingQuestion, ProductId, ProductKind,
-        Revision,
+        ProductRef, Revision,
     },
     engine::{self, ProductAccess},
     listing::{
@@ -66,7 +66,7 @@ impl CachedFilter {
     /// at most `few`.
     fn nominate(
         &self,
-        products: &ListedProducts,
+        products: &ProductView,
         after: ProductId,
         few: usize,
     ) -> Option<Vec<ProductId>> {
@@ -91,7 +91,7 @@ impl CachedFilter {
 /// and pages of p, s of them allowed, that costs about s, or p · n / s: at most
 /// √(p · n) for the better way.
 pub(super) async fn page(
-    products: &ListedProducts,
+    products: &ProductView,
     known: &CachedFilter,
     kind: ProductKind,
     filter: &ListFilter,
@@ -102,7 +102,7 @@ pub(super) async fn page(
     if known.reaches_nothing() {
         return page;
     }
-    let few = size.saturating_mul(products.count()).isqrt();
+    let few = size.saturating_mul(products.len()).isqrt();
     let few = few.max(FEWEST_NOMINATED);
     let nominated = if filter.ids.is_empty() {
         known.nominate(products, after, few)
@@ -112,7 +112,7 @@ pub(super) async fn page(
     let mut take = |product: SeenProduct<'_>| take(&mut page, known, size, product);
     if let Some(ids) = nominated {
         for some in ids.chunks(PRODUCTS_PER_TURN) {
-            let mut seen = some.iter().filter_map(|id| products.at(kind, *id));
+            let mut seen = some.iter().filter_map(|id| products.seen_at(kind, *id));
             if !seen.all(&mut take) {
                 break;
             }
@@ -144,30 +144,25 @@ fn take(
     let Some(level) = known.allows(&product) else {
         return true;
     };
-    if page.found.len() == size {
-        page.more = true;
-        return false;
-    }
     // Codes in the database always parse, so no product is skipped here.
-    if let Ok(code) = product.code.parse() {
-        let place = Place::Product {
-            id: product.id,
-            everywhere: false,
-        };
-        page.last = Some(place.clone());
-        page.found.push((AllowedResource { code, level }, place));
-    }
-    true
+    let Ok(code) = product.code.parse() else {
+        return true;
+    };
+    let place = Place::Product {
+        id: product.id,
+        everywhere: false,
+    };
+    page.push(AllowedResource { code, level }, place, size)
 }
 
 fn numbers_of(
-    products: &ListedProducts,
+    products: &ProductView,
     kind: ProductKind,
     codes: &[Code],
     after: ProductId,
 ) -> Vec<ProductId> {
-    let numbers = codes.iter();
-    let numbers = numbers.filter_map(|code| products.number_of(kind, code));
+    let products_named = codes.iter().cloned().map(|code| ProductRef { kind, code });
+    let numbers = products_named.filter_map(|product| products.number_of(&product));
     let mut numbers: Vec<ProductId> = numbers.filter(|id| *id > after).collect();
     numbers.sort_unstable();
     numbers.dedup();
