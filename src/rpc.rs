@@ -33,6 +33,7 @@ pub(crate) mod gzip;
 mod import_service;
 mod layers;
 mod lists;
+mod message_stream;
 mod observing;
 mod page_token;
 mod parse;

@@ -217,6 +217,14 @@ impl From<InvalidQuestion> for InvalidField {
     }
 }
 
+/// Rejects a field with more than `most` entries.
+pub(super) fn check_count(field: &'static str, found: usize, most: usize) -> Result<(), Failure> {
+    if found <= most {
+        return Ok(());
+    }
+    Err(Failure::TooManyEntries { field, found, most })
+}
+
 /// Decodes a response stored for retries with the same idempotency key.
 pub(super) fn decode_stored_response<M: prost::Message + Default>(
     bytes: &[u8],

@@ -1,12 +1,8 @@
-use std::{collections::BTreeMap, pin::Pin, time::Duration};
+use std::{collections::BTreeMap, pin::Pin};
 
 use futures_util::Stream;
 use prost::Message as _;
-use tokio::{
-    sync::mpsc,
-    task::yield_now,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::{sync::mpsc, task::yield_now};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
@@ -25,14 +21,12 @@ use super::{
     caller_identity::CallerIdentity,
     failure::{Failure, decode_stored_response},
     gate::Deadline,
+    message_stream::{self, next},
     parse_import::{self, Header},
     render_import,
     request_hash::RequestHash,
     status,
 };
-
-/// Longest wait for the caller's next message.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Bytes of a piece parsed before yielding to other calls; that takes some
 /// milliseconds.
@@ -91,25 +85,10 @@ impl ImportService for ImportApi {
             weight,
         };
         tokio::spawn(async move {
-            let ended = within(deadline, Box::pin(import.run(messages))).await;
-            if let Err(status) = ended {
-                // Fails if the caller has disconnected.
-                let _disconnected = events.send(Err(status)).await;
-            }
+            message_stream::answer(deadline, Box::pin(import.run(messages)), &events).await;
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
-}
-
-async fn within(
-    deadline: Option<Instant>,
-    call: impl Future<Output = Result<(), Status>>,
-) -> Result<(), Status> {
-    let Some(deadline) = deadline else {
-        return call.await;
-    };
-    let ended = timeout_at(deadline, call).await;
-    ended.unwrap_or_else(|_| Err(Failure::DeadlinePassed.into()))
 }
 
 /// A running import.
@@ -244,15 +223,6 @@ impl Import {
             .import(staging, &context, &options, progress)
             .await
     }
-}
-
-/// Returns the next message; times out after [`LONGEST_PAUSE`].
-async fn next(
-    messages: &mut Streaming<pb::ImportCatalogRequest>,
-) -> Result<Option<pb::ImportCatalogRequest>, Status> {
-    let next = timeout(LONGEST_PAUSE, messages.message()).await;
-    next.unwrap_or_else(|_| Err(Failure::DeadlinePassed.into()))
-        .map_err(status::of_message)
 }
 
 /// True if the rows of a file are buffered in memory until they are applied.

@@ -11,7 +11,7 @@ use super::{
     failure::Failure,
     page_token::{Binding, InToken, PageTokens, TokenPlace},
     parse_listing::{self, Listed, ResourceListing, SubjectListing},
-    render_listing,
+    render, render_listing,
 };
 
 /// Destructures a request in full: what it lists as [`Listed`], and its other fields.
@@ -129,7 +129,7 @@ impl Lists {
         let (found_in, page) = found.ok_or(Failure::TenantNotFound(tenant))?;
         check_tenant(token.as_ref(), found_in)?;
         Ok(pb::ListSubjectsResponse {
-            subjects: page.found.iter().map(render_listing::subject).collect(),
+            subjects: page.found.iter().map(render::subject).collect(),
             next_page_token: self.next_page_token(found_in, &page, &binding)?,
             revision: page.revision.0,
         })

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::Sha256;
 
 use crate::{
-    domain::{ProductId, SubjectRef},
+    domain::{Code, ProductId, SubjectRef},
     listing::Place,
     store::{Store, StoreError, TenantId},
 };
@@ -99,6 +99,13 @@ impl Binding {
             None => self.with("-"),
             Some(field) => self.with("+").with(field),
         }
+    }
+
+    /// Appends a list of codes, after its length.
+    pub(super) fn with_codes(self, codes: &[Code]) -> Self {
+        let counted = self.with(&codes.len().to_string());
+        let codes = codes.iter();
+        codes.fold(counted, |binding, code| binding.with(code.folded()))
     }
 }
 

@@ -17,6 +17,15 @@ pub(super) const MAX_CATEGORIES: usize = 10_000;
 /// a status travel in one header of a few kilobytes.
 const MAX_QUOTED_CHARS: usize = 80;
 
+/// Rejects a field of more than `most` bytes.
+pub(super) fn check_length(path: &str, found: usize, most: usize) -> Result<(), InvalidField> {
+    if found <= most {
+        return Ok(());
+    }
+    let message = format!("is {found} bytes long; at most {most} are allowed");
+    Err(InvalidField::new(path, message))
+}
+
 /// Parses the tenant's code; empty: the server's default tenant.
 pub(super) fn tenant(text: &str, default: &Code) -> Result<Code, InvalidField> {
     if text.is_empty() {

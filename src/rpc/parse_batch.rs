@@ -6,8 +6,8 @@ use crate::{
 };
 
 use super::{
-    failure::{Failure, InvalidField},
-    parse,
+    failure::{Failure, InvalidField, check_count},
+    parse::{self, check_length},
 };
 
 /// Largest number of items in a batch.
@@ -118,13 +118,7 @@ fn mode(number: i32) -> Result<pb::BatchMode, InvalidField> {
 }
 
 fn check_size(items: &[pb::CheckItem], default: Option<&Resource>) -> Result<(), Failure> {
-    if items.len() > MAX_ITEMS {
-        return Err(Failure::TooManyEntries {
-            field: "items",
-            found: items.len(),
-            most: MAX_ITEMS,
-        });
-    }
+    check_count("items", items.len(), MAX_ITEMS)?;
     let inherited = default
         .and_then(|resource| resource.description.categories.as_ref())
         .map_or(0, |codes| codes.len());
@@ -133,14 +127,7 @@ fn check_size(items: &[pb::CheckItem], default: Option<&Resource>) -> Result<(),
         None => inherited,
     });
     let found = categories.fold(0, usize::saturating_add);
-    if found > MAX_CATEGORIES_IN_ALL {
-        return Err(Failure::TooManyEntries {
-            field: "items.resource.categories",
-            found,
-            most: MAX_CATEGORIES_IN_ALL,
-        });
-    }
-    Ok(())
+    check_count("items.resource.categories", found, MAX_CATEGORIES_IN_ALL)
 }
 
 fn item(index: usize, message: pb::CheckItem, defaults: &Defaults) -> BatchItem {
@@ -151,24 +138,14 @@ fn item(index: usize, message: pb::CheckItem, defaults: &Defaults) -> BatchItem 
         resource,
         context,
     } = message;
-    let question = check_correlation_id(&correlation_id)
+    let length = correlation_id.len();
+    let question = check_length("correlation_id", length, MAX_CORRELATION_ID_BYTES)
         .and_then(|()| self::question(subject, &action, resource, context, defaults))
         .map_err(|invalid| invalid.within(&format!("items[{index}]")));
     BatchItem {
         correlation_id,
         question,
     }
-}
-
-fn check_correlation_id(id: &str) -> Result<(), InvalidField> {
-    if id.len() <= MAX_CORRELATION_ID_BYTES {
-        return Ok(());
-    }
-    let message = format!(
-        "is {} bytes long; at most {MAX_CORRELATION_ID_BYTES} are allowed",
-        id.len()
-    );
-    Err(InvalidField::new("correlation_id", message))
 }
 
 fn question(

@@ -6,7 +6,7 @@ use crate::{
 
 use super::{
     failure::InvalidField,
-    parse::{self, quoted},
+    parse::{self, check_length, quoted},
 };
 
 const MAX_ACTOR_BYTES: usize = 300;
@@ -161,14 +161,6 @@ pub(super) fn edition(number: i32) -> Result<Option<Edition>, InvalidField> {
             Err(InvalidField::new("edition", message))
         }
     }
-}
-
-fn check_length(path: &str, found: usize, most: usize) -> Result<(), InvalidField> {
-    if found <= most {
-        return Ok(());
-    }
-    let message = format!("is {found} bytes long; at most {most} are allowed");
-    Err(InvalidField::new(path, message))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::{
 };
 
 use super::{
-    failure::{Failure, InvalidField},
+    failure::{Failure, InvalidField, check_count},
     page_token::Binding,
     parse::{self, code, optional_code, word},
 };
@@ -62,11 +62,7 @@ pub(super) fn resource_listing(
     let binding = binding_of_question(call, &tenant, &question)
         .with_optional(filter.tree.as_ref().map(Code::folded))
         .with_optional(filter.category.as_ref().map(Code::folded))
-        .with(&filter.ids.len().to_string());
-    let binding = filter
-        .ids
-        .iter()
-        .fold(binding, |binding, id| binding.with(id.folded()));
+        .with_codes(&filter.ids);
     Ok(ResourceListing {
         tenant,
         question,
@@ -174,13 +170,7 @@ fn filter(message: pb::ListFilter) -> Result<ListFilter, Failure> {
         category,
         ids,
     } = message;
-    if ids.len() > MOST_IDS {
-        return Err(Failure::TooManyEntries {
-            field: "filter.ids",
-            found: ids.len(),
-            most: MOST_IDS,
-        });
-    }
+    check_count("filter.ids", ids.len(), MOST_IDS)?;
     let ids = ids.iter().enumerate();
     let ids = ids.map(|(index, id)| code(&format!("filter.ids[{index}]"), id));
     Ok(ListFilter {
@@ -229,12 +219,7 @@ fn binding_of_resource(binding: Binding, question: &OpenQuestion) -> Binding {
         .with_optional(id.as_ref().map(Code::folded));
     let binding = match categories {
         None => binding.with("-"),
-        Some(codes) => {
-            let binding = binding.with(&codes.len().to_string());
-            codes
-                .iter()
-                .fold(binding, |binding, code| binding.with(code.folded()))
-        }
+        Some(codes) => binding.with_codes(codes),
     };
     match parent {
         None => binding.with("-"),

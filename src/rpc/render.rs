@@ -1,5 +1,8 @@
 use crate::{
-    domain::{Decision, EditMode, Facts, ItemRef, Level, Reason, ReasonCode, ReasonItem, Revision},
+    domain::{
+        Code, Decision, EditMode, Facts, ItemRef, Level, Reason, ReasonCode, ReasonItem, Revision,
+        SubjectRef,
+    },
     pb,
 };
 
@@ -96,6 +99,19 @@ pub(super) fn stored_item(item: &ItemRef, facts: &Facts) -> pb::Item {
         r#type: item.kind.to_string(),
         id: code.to_string(),
     }
+}
+
+/// Renders a subject.
+pub(super) fn subject(subject: &SubjectRef) -> pb::Subject {
+    pb::Subject {
+        r#type: subject.kind.to_string(),
+        id: subject.code.to_string(),
+    }
+}
+
+/// Renders a list of codes.
+pub(super) fn codes<'c>(codes: impl IntoIterator<Item = &'c Code>) -> Vec<String> {
+    codes.into_iter().map(Code::to_string).collect()
 }
 
 fn edit_mode(mode: Option<EditMode>) -> pb::EditMode {

@@ -1,5 +1,5 @@
 use crate::{
-    domain::{CATALOGUE, Code, Explanation, Facts, ItemKind, Remedy, Step, SubjectRef},
+    domain::{CATALOGUE, Explanation, Facts, ItemKind, Remedy, Step, SubjectRef},
     pb::{self, remedy::Grant},
 };
 
@@ -54,8 +54,8 @@ fn step(step: Step) -> pb::ExplainStep {
         item: item.map(render::reason_item),
         needed: render::level(needed).into(),
         held: render::level(held).into(),
-        groups: codes(&groups),
-        roles: codes(&roles),
+        groups: render::codes(&groups),
+        roles: render::codes(&roles),
         permission: permission.unwrap_or_default().to_owned(),
         passed,
         message,
@@ -81,16 +81,9 @@ fn render_remedy(remedy: Remedy, subject: &SubjectRef, facts: &Facts) -> pb::Rem
             scope: CATALOGUE.scope(scope).code.to_owned(),
         }),
         Remedy::Membership { group } => Grant::Membership(pb::GroupMembership {
-            subject: Some(pb::Subject {
-                r#type: subject.kind.to_string(),
-                id: subject.code.to_string(),
-            }),
+            subject: Some(render::subject(subject)),
             group: group.to_string(),
         }),
     };
     pb::Remedy { grant: Some(grant) }
-}
-
-fn codes(codes: &[Code]) -> Vec<String> {
-    codes.iter().map(ToString::to_string).collect()
 }

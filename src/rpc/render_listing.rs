@@ -1,9 +1,9 @@
 use crate::{
-    domain::{AccessFilter, AllowedResource, Code, FilterScope, Level, Revision, SubjectRef},
+    domain::{AccessFilter, AllowedResource, Code, FilterScope, Level, Revision},
     pb,
 };
 
-use super::render::level;
+use super::render::{codes, level};
 
 /// Renders a resource that a subject may access.
 pub(super) fn allowed_resource(resource: AllowedResource) -> pb::AllowedResource {
@@ -30,14 +30,6 @@ pub(super) fn allowed_batch(
         batch.resources = resources.into_iter().map(allowed_resource).collect();
     }
     batch
-}
-
-/// Renders a subject that may access a resource.
-pub(super) fn subject(subject: &SubjectRef) -> pb::Subject {
-    pb::Subject {
-        r#type: subject.kind.to_string(),
-        id: subject.code.to_string(),
-    }
 }
 
 /// Renders the access of a subject as a filter.
@@ -75,10 +67,6 @@ pub(super) fn access_filter(
         attribute_groups: item_levels(attribute_groups),
         revision: revision.0,
     }
-}
-
-fn codes(codes: &[Code]) -> Vec<String> {
-    codes.iter().map(ToString::to_string).collect()
 }
 
 fn item_levels(items: Vec<(Code, Level)>) -> Vec<pb::ItemLevel> {

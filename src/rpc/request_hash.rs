@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{failure::Failure, parse_import::Header};
+use super::{
+    failure::{Failure, check_count},
+    parse_import::Header,
+};
 
 /// Largest number of files in one import, including ignored ones.
 const MAX_FILES: usize = 1_000;
@@ -21,14 +24,7 @@ impl RequestHash {
             hash.update(content);
             return Ok(());
         }
-        let found = self.files.len() + 1;
-        if found > MAX_FILES {
-            return Err(Failure::TooManyEntries {
-                field: "piece.file",
-                found,
-                most: MAX_FILES,
-            });
-        }
+        check_count("piece.file", self.files.len() + 1, MAX_FILES)?;
         let hash = Sha256::new_with_prefix(content);
         self.files.insert(file.to_owned(), hash);
         Ok(())

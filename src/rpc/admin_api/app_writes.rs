@@ -8,7 +8,7 @@ use crate::{
     },
     pb,
     rpc::{
-        failure::{Failure, InvalidField},
+        failure::{Failure, InvalidField, check_count},
         parse::{code, quoted},
         render_import::render_effect,
     },
@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     parse_entries::list,
-    writes::{WriteResponse, changes, check_count},
+    writes::{MOST_ENTRIES, WriteResponse, changes},
 };
 
 /// Largest number of scopes in one request, including unknown ones.
@@ -152,13 +152,7 @@ fn app(text: &str) -> Result<Code, InvalidField> {
 }
 
 fn requested_scopes(words: &[String]) -> Result<RequestedScopes, Failure> {
-    if words.len() > MOST_SCOPES {
-        return Err(Failure::TooManyEntries {
-            field: "scopes",
-            found: words.len(),
-            most: MOST_SCOPES,
-        });
-    }
+    check_count("scopes", words.len(), MOST_SCOPES)?;
     let mut known = ScopeSet::default();
     let mut unknown = Vec::new();
     for word in words {
@@ -198,7 +192,7 @@ fn app_rights(
         let Some(pb::AppSelection { all, codes }) = selection else {
             continue;
         };
-        check_count("codes", codes.len())?;
+        check_count("codes", codes.len(), MOST_ENTRIES)?;
         let chosen = if all {
             Chosen::All
         } else if codes.is_empty() {

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use prost_types::Duration;
 use secrecy::ExposeSecret as _;
+use strum::IntoEnumIterator as _;
 
 use crate::{
     admin::{Answered, CallerEntry, CallerRequest, CreatedKey, Written},
@@ -15,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    AdminApi, Answer,
+    AdminApi, Answer, callers,
     parse_entries::codes,
     writes::{WriteHead, WriteRequest, entries, writes},
 };
@@ -179,21 +180,14 @@ fn caller(message: pb::Caller) -> Result<CallerEntry, InvalidField> {
 
 fn rights(numbers: &[i32]) -> Result<CallerRights, InvalidField> {
     let rights = numbers.iter().enumerate().map(|(index, number)| {
-        let right = match pb::CallerRight::try_from(*number) {
-            Ok(pb::CallerRight::Check) => CallerRight::Check,
-            Ok(pb::CallerRight::List) => CallerRight::List,
-            Ok(pb::CallerRight::Administer) => CallerRight::Administer,
-            Ok(pb::CallerRight::Audit) => CallerRight::Audit,
-            Ok(pb::CallerRight::Operate) => CallerRight::Operate,
-            Ok(pb::CallerRight::Unspecified) | Err(_) => {
-                let message = format!(
-                    "{number} is no right; allowed are: CALLER_RIGHT_CHECK, CALLER_RIGHT_LIST, \
-                     CALLER_RIGHT_ADMINISTER, CALLER_RIGHT_AUDIT, CALLER_RIGHT_OPERATE"
-                );
-                return Err(InvalidField::new(format!("rights[{index}]"), message));
-            }
-        };
-        Ok(right)
+        let is_meant = |right: &CallerRight| i32::from(callers::right(*right)) == *number;
+        CallerRight::iter().find(is_meant).ok_or_else(|| {
+            let message = format!(
+                "{number} is no right; allowed are: CALLER_RIGHT_CHECK, CALLER_RIGHT_LIST, \
+                 CALLER_RIGHT_ADMINISTER, CALLER_RIGHT_AUDIT, CALLER_RIGHT_OPERATE"
+            );
+            InvalidField::new(format!("rights[{index}]"), message)
+        })
     });
     rights.collect()
 }

@@ -2,14 +2,14 @@ use crate::{
     domain::{Caller, CallerRight, Code, OidcIdentity, StoredKey},
     listing::Place,
     pb,
-    rpc::{failure::Failure, page_token::Binding},
+    rpc::{failure::Failure, page_token::Binding, render},
     store::CallerRow,
 };
 
 use super::{
     AdminApi, Answer, check_no_tenant,
     entity_messages::timestamp,
-    lists::{ListHead, Listed, folded_code, read_page},
+    lists::{ListHead, Listed, read_page},
 };
 
 impl Answer<pb::ListCallersRequest> for AdminApi {
@@ -46,7 +46,7 @@ impl AdminApi {
         let page =
             self.requested_page_of::<Place>(installation, head, Binding::to("ListCallers"))?;
         let (entries, version) = read_page!(self, page, |snapshot, after| {
-            snapshot.callers_after(folded_code(after), page.size + 1)
+            snapshot.callers_after(Place::folded_code(after), page.size + 1)
         });
         self.page(entries, &page, version, |row: &CallerRow| {
             Place::Entity(row.caller.name.folded().to_owned())
@@ -66,7 +66,7 @@ fn caller(caller: Caller) -> pb::Caller {
     } = caller;
     pb::Caller {
         name: name.to_string(),
-        tenants: tenants.iter().map(Code::to_string).collect(),
+        tenants: render::codes(&tenants),
         all_tenants,
         rights: rights.iter().map(|held| right(held).into()).collect(),
         subject_alternative_names: subject_alternative_names.into_iter().collect(),
@@ -75,7 +75,8 @@ fn caller(caller: Caller) -> pb::Caller {
     }
 }
 
-fn right(right: CallerRight) -> pb::CallerRight {
+/// Renders a right of a caller.
+pub(super) fn right(right: CallerRight) -> pb::CallerRight {
     match right {
         CallerRight::Check => pb::CallerRight::Check,
         CallerRight::List => pb::CallerRight::List,

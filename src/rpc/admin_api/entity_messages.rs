@@ -87,14 +87,13 @@ impl From<&Role> for pb::Role {
             Audience::User => pb::Audience::User,
             Audience::Connection => pb::Audience::Connection,
         };
-        let permissions = role.permissions.iter();
-        let codes = permissions.map(|id| CATALOGUE.permission(id).code.to_owned());
+        let codes = CATALOGUE.permission_codes(&role.permissions);
         Self {
             code: role.code.to_string(),
             label: role.label.to_string(),
             audience: audience.into(),
             permissions: Some(pb::CodeList {
-                codes: codes.collect(),
+                codes: codes.map(str::to_owned).collect(),
             }),
         }
     }
@@ -148,7 +147,7 @@ impl From<&Channel<Code>> for pb::Channel {
         Self {
             code: channel.code.to_string(),
             tree: tree.map(Code::to_string).unwrap_or_default(),
-            locales: code_list(&channel.locales).codes,
+            locales: render::codes(&channel.locales),
         }
     }
 }
@@ -219,7 +218,7 @@ impl From<&GridView<Code>> for pb::GridView {
     fn from(view: &GridView<Code>) -> Self {
         Self {
             code: view.code.to_string(),
-            attribute_groups: code_list(&view.attribute_groups).codes,
+            attribute_groups: render::codes(&view.attribute_groups),
         }
     }
 }
@@ -336,7 +335,7 @@ impl From<&EffectiveRight> for pb::EffectiveRight {
         Self {
             item: Some((&right.item).into()),
             level: render::level(Some(right.level)).into(),
-            groups: code_list(&right.group).codes,
+            groups: render::codes(&right.group),
         }
     }
 }
@@ -348,8 +347,7 @@ impl From<&ListedApp> for pb::App {
             app,
             connected_at,
         } = listed;
-        let scopes = app.scopes.iter();
-        let scopes = scopes.map(|id| CATALOGUE.scope(id).code.to_owned());
+        let scopes = CATALOGUE.scope_codes(app.scopes).map(str::to_owned);
         let rights = |axis| Some(app_rights(app, axis));
         Self {
             code: code.to_string(),
@@ -396,6 +394,6 @@ pub(super) fn timestamp(microseconds: i64) -> prost_types::Timestamp {
 
 fn code_list<'c>(codes: impl IntoIterator<Item = &'c Code>) -> pb::CodeList {
     pb::CodeList {
-        codes: codes.into_iter().map(Code::to_string).collect(),
+        codes: render::codes(codes),
     }
 }

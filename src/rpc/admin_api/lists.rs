@@ -6,7 +6,7 @@ use crate::{
     listing::{self, EffectiveRight, Place},
     pb,
     rpc::{
-        failure::{Failure, InvalidField},
+        failure::{Failure, InvalidField, check_count},
         page_token::{Binding, InToken, TokenPlace},
         parse, parse_listing,
     },
@@ -76,14 +76,6 @@ macro_rules! read_page {
 }
 pub(super) use read_page;
 
-/// Returns the folded code after which a list continues; empty at the beginning.
-pub(super) fn folded_code(after: Option<&Place>) -> &str {
-    match after {
-        Some(Place::Entity(key)) => key,
-        Some(Place::Product { .. }) | None => "",
-    }
-}
-
 impl AdminApi {
     /// Parses the requested page of a list.
     pub(super) fn requested_page<P: InToken>(
@@ -109,19 +101,10 @@ impl AdminApi {
             codes,
             log: _,
         } = head;
-        if codes.len() > MOST_CODES {
-            return Err(Failure::TooManyEntries {
-                field: "codes",
-                found: codes.len(),
-                most: MOST_CODES,
-            });
-        }
+        check_count("codes", codes.len(), MOST_CODES)?;
         let codes = parse_entries::list("codes", &codes)?;
         let size = parse_listing::page_size(page_size)?;
-        let binding = binding.with(tenant.folded()).with(&codes.len().to_string());
-        let binding = codes
-            .iter()
-            .fold(binding, |binding, code| binding.with(code.folded()));
+        let binding = binding.with(tenant.folded()).with_codes(&codes);
         let after = self.tokens.open("page_token", &page_token, &binding)?;
         Ok(RequestedPage {
             tenant,
@@ -169,7 +152,7 @@ impl AdminApi {
     {
         let page = self.requested_page::<Place>(head, call)?;
         let (entries, version) = read_page!(self, page, |snapshot, after| {
-            let after = folded_code(after);
+            let after = Place::folded_code(after);
             snapshot.entries_after::<E>(space, after, &page.codes, page.size + 1)
         });
         let place = |entry: &E| Place::Entity(entry.code().folded().to_owned());
@@ -189,10 +172,7 @@ impl AdminApi {
         });
         let page = self.requested_page::<Place>(head, binding)?;
         let (entries, version) = read_page!(self, page, |snapshot, after| {
-            let after = match after {
-                Some(Place::Product { id, .. }) => *id,
-                Some(Place::Entity(_)) | None => ProductId::BEFORE_FIRST,
-            };
+            let after = Place::product(after);
             snapshot.product_entries_after(kind, after, &page.codes, page.size + 1)
         });
         let place = |(id, _): &(ProductId, Product)| Place::Product {
@@ -253,7 +233,7 @@ impl AdminApi {
         let size = parse_listing::page_size(page_size)?;
         let binding = Binding::to("ListTenants");
         let after = self.tokens.open("page_token", page_token, &binding)?;
-        let key = folded_code(after.as_ref().map(TokenPlace::unchecked));
+        let key = Place::folded_code(after.as_ref().map(TokenPlace::unchecked));
         let among = self.calling.tenants();
         let read = self.store.tenants_after(key, size + 1, among.as_deref());
         let entries = self.cache.confirmed(read.await?).await?;
@@ -283,10 +263,7 @@ impl InToken for RightPlace {
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
-        let (RIGHT, numbers) = bytes.split_first().map(|(first, rest)| (*first, rest))? else {
-            return None;
-        };
-        let (item, group) = numbers.split_at_checked(4)?;
+        let (item, group) = bytes.strip_prefix(&[RIGHT])?.split_at_checked(4)?;
         Some(Self {
             item: ItemId(i32::from_le_bytes(item.try_into().ok()?)),
             group: GroupId(i32::from_le_bytes(group.try_into().ok()?)),

@@ -2,16 +2,17 @@ use crate::{
     domain::{Code, InvalidLabel, ItemKind, ItemRef, Label, Level},
     pb,
     rpc::{
-        failure::{Failure, InvalidField},
+        failure::{Failure, InvalidField, check_count},
         parse::{code, quoted, word},
+        render,
     },
 };
 
-use super::writes::check_count;
+use super::writes::MOST_ENTRIES;
 
 /// Parses the codes to delete.
 pub(super) fn codes(field: &'static str, texts: &[String]) -> Result<Vec<Code>, Failure> {
-    check_count(field, texts.len())?;
+    check_count(field, texts.len(), MOST_ENTRIES)?;
     Ok(list(field, texts)?)
 }
 
@@ -53,21 +54,11 @@ pub(super) fn item(message: Option<pb::Item>) -> Result<ItemRef, InvalidField> {
 /// Parses a level that is allowed on items of `kind`, or [`Level::Hidden`]; an
 /// unspecified one is rejected.
 pub(super) fn level(field: &str, number: i32, kind: ItemKind) -> Result<Level, InvalidField> {
-    let level = match pb::Level::try_from(number) {
-        Ok(pb::Level::None) => Some(Level::Hidden),
-        Ok(pb::Level::View) => Some(Level::View),
-        Ok(pb::Level::Edit) => Some(Level::Edit),
-        Ok(pb::Level::Own) => Some(Level::Own),
-        Ok(pb::Level::Execute) => Some(Level::Execute),
-        Ok(pb::Level::ExecuteAndEdit) => Some(Level::ExecuteAndEdit),
-        Ok(pb::Level::Unspecified) | Err(_) => None,
-    };
-    let allowed = kind.levels();
-    match level {
-        Some(Level::Hidden) => Ok(Level::Hidden),
-        Some(level) if allowed.contains(&level) => Ok(level),
-        Some(_) | None => Err(not_allowed(field, number, kind)),
-    }
+    let is_meant = |level: &&Level| i32::from(render::level(Some(**level))) == number;
+    let found = kind.levels().iter().chain(&[Level::Hidden]).find(is_meant);
+    found
+        .copied()
+        .ok_or_else(|| not_allowed(field, number, kind))
 }
 
 /// Parses a level as [`level`] does, but rejects [`Level::Hidden`].

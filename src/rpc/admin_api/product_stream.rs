@@ -1,9 +1,4 @@
-use std::time::Duration;
-
-use tokio::{
-    sync::mpsc,
-    time::{timeout, timeout_at},
-};
+use tokio::sync::mpsc;
 use tonic::{Request, Status, Streaming};
 
 use crate::{
@@ -12,9 +7,9 @@ use crate::{
     rpc::{
         failure::{Failure, InvalidField},
         gate::{Deadline, Gate},
+        message_stream::{self, next},
         parse,
         render_import::render_effect,
-        status,
     },
 };
 
@@ -23,9 +18,6 @@ use super::{
     catalog_writes::put_products,
     writes::{WriteResponse, write_requests},
 };
-
-/// Longest wait for the caller's next chunk.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Separates the caller's idempotency key from the number of a chunk. No key
 /// contains it, so the key of a chunk equals that of no other write.
@@ -78,16 +70,7 @@ impl AdminApi {
                 let chunks = Chunks::begin(api, gate, first, acknowledgements)?;
                 chunks.run(messages).await
             };
-            let ended = match deadline {
-                None => run.await,
-                Some(deadline) => timeout_at(deadline, run)
-                    .await
-                    .unwrap_or_else(|_| Err(Failure::DeadlinePassed.into())),
-            };
-            if let Err(status) = ended {
-                // Fails if the caller has disconnected.
-                let _disconnected = refusals.send(Err(status)).await;
-            }
+            message_stream::answer(deadline, Box::pin(run), &refusals).await;
         });
         receiver
     }
@@ -194,13 +177,4 @@ impl Chunks {
         }
         Ok(context)
     }
-}
-
-/// Returns the next message; times out after [`LONGEST_PAUSE`].
-async fn next(
-    messages: &mut Streaming<pb::ImportProductsRequest>,
-) -> Result<Option<pb::ImportProductsRequest>, Status> {
-    let next = timeout(LONGEST_PAUSE, messages.message()).await;
-    next.unwrap_or_else(|_| Err(Failure::DeadlinePassed.into()))
-        .map_err(status::of_message)
 }

@@ -11,7 +11,7 @@ use crate::{
     admin::{Answered, Change, WriteContext, Written},
     domain::{Code, Revision},
     rpc::{
-        failure::{Failure, InvalidField, decode_stored_response},
+        failure::{Failure, InvalidField, check_count, decode_stored_response},
         parse, parse_import,
     },
 };
@@ -135,25 +135,13 @@ pub(super) fn entries<M, E>(
     messages: Vec<M>,
     parse: impl Fn(M) -> Result<E, InvalidField>,
 ) -> Result<Vec<E>, Failure> {
-    check_count(field, messages.len())?;
+    check_count(field, messages.len(), MOST_ENTRIES)?;
     let mut parsed = Vec::with_capacity(messages.len());
     for (index, message) in messages.into_iter().enumerate() {
         let entry = parse(message);
         parsed.push(entry.map_err(|fault| fault.within(&format!("{field}[{index}]")))?);
     }
     Ok(parsed)
-}
-
-/// Rejects a list that is too long.
-pub(super) fn check_count(field: &'static str, found: usize) -> Result<(), Failure> {
-    if found <= MOST_ENTRIES {
-        return Ok(());
-    }
-    Err(Failure::TooManyEntries {
-        field,
-        found,
-        most: MOST_ENTRIES,
-    })
 }
 
 /// Implements [`WriteRequest`]; in brackets: what a request has besides the four
