@@ -54,8 +54,8 @@ pub use self::{
     explanation::{Explanation, Remedy, Step},
     fact_key::{FactKey, Section},
     facts::{
-        AttributeFacts, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupsNeeded, ItemFacts,
-        ProductFacts, RoleFacts, SubjectFacts, Vocabulary,
+        Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupsNeeded, ItemFacts, ProductFacts,
+        RoleFacts, SubjectFacts, Vocabulary,
     },
     grid_view::{GridView, GridViewPatch},
     ids::{AttributeId, CallerId, GridViewId, GroupId, ItemId, ProductId, RoleId, SubjectId},

@@ -3,8 +3,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use hashbrown::HashMap;
 
 use super::{
-    Code, Edition, GroupId, ItemId, ItemKind, ItemRef, Level, PermissionSet, ProductRef, Revision,
-    RoleId, ScopeSet, SubjectRef,
+    Attribute, Code, Edition, GroupId, ItemId, ItemKind, ItemRef, Level, PermissionSet, ProductRef,
+    Revision, RoleId, ScopeSet, SubjectRef,
 };
 
 /// Facts of a tenant that a set of questions needs.
@@ -69,7 +69,7 @@ pub struct Vocabulary {
     /// First locale by code; `None` if the tenant has no locale.
     pub first_locale: Option<ItemId>,
     /// Attributes needed.
-    pub attributes: HashMap<Code, AttributeFacts>,
+    pub attributes: HashMap<Code, Attribute>,
     /// Grid views needed.
     pub grid_views: HashMap<Code, GridViewFacts>,
     /// All user groups of the tenant, if they are needed.
@@ -127,19 +127,6 @@ pub struct ItemFacts {
     /// Parent category; `None` if the item is a root or no category, or the
     /// vocabulary does not cover the whole tenant.
     pub parent: Option<ItemId>,
-}
-
-/// A stored attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttributeFacts {
-    /// Code, as it was first written.
-    pub code: Code,
-    /// Attribute group of the attribute.
-    pub group: ItemId,
-    /// True if its values are specific to a channel.
-    pub scopable: bool,
-    /// True if its values are specific to a locale.
-    pub localizable: bool,
 }
 
 /// A stored product or product model.

@@ -15,8 +15,8 @@
 //! item.
 
 use crate::domain::{
-    AttributeFacts, Code, ItemId, ItemKind, ItemRef, Level, Question, ReasonCode, ReasonItem,
-    Resource, ResourceType, Strictness, UnknownName,
+    Attribute, Code, ItemId, ItemKind, ItemRef, Level, Question, ReasonCode, ReasonItem, Resource,
+    ResourceType, Strictness, UnknownName,
 };
 
 use super::{
@@ -68,7 +68,7 @@ fn require_product(
             .get(code)
             .map_or(Named::Unknown(code), Named::Stored),
     };
-    let specific = |is: fn(&AttributeFacts) -> bool| match attribute {
+    let specific = |is: fn(&Attribute) -> bool| match attribute {
         Named::Unsaid => Specific::Unsaid,
         Named::Stored(attribute) if is(attribute) => Specific::Yes,
         Named::Stored(_) | Named::Unknown(_) => Specific::No,
@@ -109,7 +109,7 @@ enum Named<'q> {
     /// The attribute is not stored (rules 1.7).
     Unknown(&'q Code),
     /// The stored attribute decides which axes count (rules 4.4).
-    Stored(&'q AttributeFacts),
+    Stored(&'q Attribute),
 }
 
 /// Whether a value is specific to a channel or locale (rules 4.4).
@@ -293,7 +293,7 @@ fn require_value_group(
 
 /// Requires `needed` on the group that a stored attribute belongs to (rules 4.4).
 fn require_stored_group(
-    attribute: &AttributeFacts,
+    attribute: &Attribute,
     needed: Level,
     access: EffectiveAccess<'_>,
 ) -> Requirement {

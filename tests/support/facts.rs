@@ -8,7 +8,7 @@ use std::{
 
 use hashbrown::HashMap;
 use pim_authz::domain::{
-    AttributeFacts, Code, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupId, GroupsNeeded,
+    Attribute, Code, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupId, GroupsNeeded,
     ItemFacts, ItemId, ItemKind, ItemRef, Level, ProductFacts, ProductKind, ProductRef, Revision,
     RoleFacts, RoleId, ScopeSet, SubjectFacts, SubjectKind, SubjectRef, Vocabulary,
 };
@@ -200,10 +200,10 @@ impl<'a> Reader<'a> {
         self.items[&ItemRef { kind, code }]
     }
 
-    fn attributes(&self, needed: &BTreeSet<Code>) -> HashMap<Code, AttributeFacts> {
+    fn attributes(&self, needed: &BTreeSet<Code>) -> HashMap<Code, Attribute> {
         let facts = |code: &Code| {
             let (stored, attribute) = self.world.attributes.get_key_value(code)?;
-            let facts = AttributeFacts {
+            let facts = Attribute {
                 code: stored.clone(),
                 group: self.item_id(ItemKind::AttributeGroup, &attribute.group),
                 scopable: attribute.scopable,

@@ -5,8 +5,8 @@ use hashbrown::HashMap;
 use crate::{
     admin::{change_set::ChangeSet, tracked::Tracked},
     domain::{
-        App, AttributeFacts, Code, Edition, Facts, GridViewFacts, GroupFacts, GroupId, Item,
-        ItemFacts, ItemId, ItemKind, Level, Revision, Subject, SubjectFacts, SubjectId, SubjectRef,
+        App, Attribute, Code, Edition, Facts, GridViewFacts, GroupFacts, GroupId, Item, ItemFacts,
+        ItemId, ItemKind, Level, Revision, Subject, SubjectFacts, SubjectId, SubjectRef,
         Vocabulary,
     },
     engine,
@@ -171,19 +171,10 @@ impl<'w> Side<'w> {
         }
     }
 
-    fn changed_attributes(&self) -> HashMap<Code, AttributeFacts> {
+    fn changed_attributes(&self) -> HashMap<Code, Attribute> {
         let changes = self.change_set.attributes.changes();
         let rows = changes.filter_map(|(_, before, after)| self.pick(before, after));
-        let facts = rows.map(|row| {
-            let facts = AttributeFacts {
-                code: row.code.clone(),
-                group: row.group,
-                scopable: row.scopable,
-                localizable: row.localizable,
-            };
-            (row.code.clone(), facts)
-        });
-        facts.collect()
+        rows.map(|row| (row.code.clone(), row.clone())).collect()
     }
 
     fn changed_grid_views(&self) -> HashMap<Code, GridViewFacts> {

@@ -4,10 +4,10 @@ use hashbrown::HashMap;
 use tokio_postgres::Row;
 
 use crate::domain::{
-    AttributeFacts, CATALOGUE, Code, Edition, FactKey, Facts, GridViewFacts, GridViewId,
-    GroupFacts, GroupId, ItemFacts, ItemId, ItemKind, ItemRef, Level, PermissionId, ProductFacts,
-    ProductId, ProductKind, ProductRef, Revision, RoleFacts, RoleId, ScopeId, SubjectFacts,
-    SubjectId, SubjectRef, Vocabulary,
+    Attribute, CATALOGUE, Code, Edition, FactKey, Facts, GridViewFacts, GridViewId, GroupFacts,
+    GroupId, ItemFacts, ItemId, ItemKind, ItemRef, Level, PermissionId, ProductFacts, ProductId,
+    ProductKind, ProductRef, Revision, RoleFacts, RoleId, ScopeId, SubjectFacts, SubjectId,
+    SubjectRef, Vocabulary,
 };
 
 use super::{STATEMENT, level_of_bits};
@@ -31,7 +31,7 @@ pub(super) struct FactRows {
     highest: Vec<(GroupId, ItemKind, Level)>,
     items: HashMap<ItemId, ItemFacts>,
     firsts: Vec<ItemId>,
-    attributes: HashMap<Code, AttributeFacts>,
+    attributes: HashMap<Code, Attribute>,
     grid_views: HashMap<GridViewId, GridViewFacts>,
     grid_view_groups: Vec<(GridViewId, ItemId)>,
     products: HashMap<ProductId, (ProductKind, Option<ProductId>, ProductFacts)>,
@@ -164,7 +164,7 @@ impl FactRows {
 
     fn add_attribute(&mut self, group: ItemId, row: &Row) -> Result<(), StoreError> {
         let code: Code = parsed(row, "s")?;
-        let attribute = AttributeFacts {
+        let attribute = Attribute {
             code: code.clone(),
             group,
             scopable: row.get("x"),
