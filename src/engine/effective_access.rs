@@ -280,15 +280,7 @@ impl GroupFacts {
 /// edition (rules 3.4): the highest of its kind (rules 3.1, 3.3).
 #[must_use]
 pub fn highest_level(kind: ItemKind) -> Level {
-    match kind {
-        ItemKind::Category => Level::Own,
-        ItemKind::ImportProfile | ItemKind::ExportProfile => Level::ExecuteAndEdit,
-        ItemKind::Channel
-        | ItemKind::Locale
-        | ItemKind::AttributeGroup
-        | ItemKind::AssetFamily
-        | ItemKind::ReferenceEntity => Level::Edit,
-    }
+    most_permissive(kind.levels().iter().copied())
 }
 
 #[cfg(test)]

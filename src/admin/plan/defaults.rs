@@ -1,6 +1,7 @@
 use crate::{
     admin::rights::GroupLevels,
     domain::{ItemId, ItemKind, Level, SelectionAxis, inherit},
+    engine,
 };
 
 use super::{DefaultRights, Planner};
@@ -44,15 +45,7 @@ impl Planner<'_> {
         if let Some(parent) = row.parent() {
             return self.change_set.rights.of(parent).to_vec();
         }
-        let for_all = match row.kind() {
-            ItemKind::Category => Level::Own,
-            ItemKind::ImportProfile | ItemKind::ExportProfile => Level::ExecuteAndEdit,
-            ItemKind::Channel
-            | ItemKind::Locale
-            | ItemKind::AttributeGroup
-            | ItemKind::AssetFamily
-            | ItemKind::ReferenceEntity => Level::Edit,
-        };
+        let for_all = engine::highest_level(row.kind());
         let mut levels = self.app_defaults(row.kind());
         levels.extend(self.change_set.all_group().map(|all| (all, for_all)));
         levels
