@@ -118,10 +118,10 @@ impl Candidates {
             [Rule::NotStored, Rule::NotStored] => Ok(false),
             // The other classes have the same level on both sides.
             [old, new] if old == new && is_everybodys(old) => {
-                run.judge_all([&mut self.turned].into_iter(), wanted)
+                run.judge_all(&mut self.turned, wanted)
             }
             [old, new] if is_everybodys(old) || is_everybodys(new) || self.has_blind => {
-                run.judge_all([&mut self.everyone].into_iter(), wanted)
+                run.judge_all(&mut self.everyone, wanted)
             }
             [_, _] => {
                 let mut found = false;
@@ -183,18 +183,9 @@ struct Run<'r, 'n> {
 }
 
 impl Run<'_, '_> {
-    fn judge_all<'l>(
-        &mut self,
-        lists: impl Iterator<Item = &'l mut Listed>,
-        wanted: Wanted,
-    ) -> Result<bool, AdminError> {
-        for list in lists {
-            let found = self.mark(list)?;
-            if found || (wanted == Wanted::ClassesAndThing && self.finds(list)?) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    fn judge_all(&mut self, list: &mut Listed, wanted: Wanted) -> Result<bool, AdminError> {
+        let found = self.mark(list)?;
+        Ok(found || (wanted == Wanted::ClassesAndThing && self.finds(list)?))
     }
 
     /// Marks the affected classes of a list; returns true if there are any.

@@ -15,8 +15,7 @@ use super::{
     classes::Classes,
     group_levels::GroupLevels,
     members::{Groups, Member},
-    profile::Profile,
-    profile::Rule,
+    profile::{Profile, Rule},
     sides::{At, Side},
 };
 

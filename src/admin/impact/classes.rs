@@ -9,8 +9,7 @@ use crate::{
 use super::{
     group_levels::GroupLevels,
     members::{Groups, Member},
-    profile::Profile,
-    profile::Rule,
+    profile::{Profile, Rule},
     sides::{At, Side},
 };
 

@@ -12,25 +12,17 @@ use crate::{
 
 use super::{
     Compared, Staged, candidates::Wanted, classes::Class, group_levels::GroupLevels, items,
-    sides::At,
+    sides::At, subjects::Affected,
 };
 
 /// Maximum number of products compared one by one.
 pub(super) const MOST: usize = 100_000;
 
-/// The affected products.
-#[derive(Debug, Default)]
-pub(super) struct Affected {
-    /// Number of products and models about which an answer of any class changes.
-    pub(super) affected: u64,
-    pub(super) sentences: Vec<String>,
-}
-
 /// The effective categories of a product on each side; `None` where it is not
 /// stored.
 type Places<'p> = (Option<&'p [ItemId]>, Option<&'p [ItemId]>);
 
-/// Counts the affected products, and marks the affected classes.
+/// Counts the products and models about which an answer of any class changes, and marks the affected classes.
 pub(super) async fn compare(
     pass: &Pass<'_>,
     compared: &mut Compared<'_>,

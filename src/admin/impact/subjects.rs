@@ -7,17 +7,18 @@ use crate::{
 
 use super::{classes::Classes, sides::Side};
 
-/// The affected subjects.
+/// The affected subjects, or products and models.
 #[derive(Debug, Default)]
 pub(super) struct Affected {
-    /// Number of subjects, enabled on either side, of which an answer changes.
+    /// Their number.
     pub(super) affected: u64,
-    /// A sentence for each whose permissions change, losses first.
+    /// Sentences for people about them.
     pub(super) sentences: Vec<String>,
 }
 
-/// Compares the permissions of each subject, and counts it if they or an answer
-/// of its class change.
+/// Compares the permissions of each subject, enabled on either side, and counts it if
+/// they or an answer of its class change. The sentences are about those whose
+/// permissions change, losses first.
 pub(super) fn compare(
     classes: &Classes,
     (before, after): (&Side<'_>, &Side<'_>),
