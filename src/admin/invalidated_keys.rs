@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    domain::{Code, FactKey, ProductKind, ProductRef, Section, SubjectId, SubjectRef},
+    domain::{Code, FactKey, Section, SubjectId, SubjectRef},
     store::ProductCounts,
 };
 
@@ -37,14 +37,8 @@ pub(super) async fn keys(
             .transaction
             .list_changed_products(NAMED_AT_MOST + 1)
             .await?;
-        let named = named.into_iter().map(|(model, code)| {
-            let kind = if model {
-                ProductKind::Model
-            } else {
-                ProductKind::Product
-            };
-            FactKey::Product(tenant.clone(), ProductRef { kind, code })
-        });
+        let named = named.into_iter();
+        let named = named.map(|product| FactKey::Product(tenant.clone(), product));
         keys.extend(bounded(tenant, Section::Products, named.collect()));
     }
     if keys.is_empty() {

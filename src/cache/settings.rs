@@ -33,12 +33,6 @@ pub struct CacheSettings {
 }
 
 impl CacheSettings {
-    /// The shortest lease.
-    pub const SHORTEST_LEASE: Duration = Duration::from_millis(500);
-
-    /// The longest lease.
-    pub const LONGEST_LEASE: Duration = Duration::from_mins(1);
-
     /// Returns the longest time that a writer waits for a server with the same
     /// lease.
     #[must_use]

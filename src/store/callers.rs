@@ -5,7 +5,7 @@ use crate::domain::{
     OidcIdentity, StoredKey,
 };
 
-use super::{AsOf, ReadAsOf, Snapshot, Store, StoreError, TenantId, Transaction};
+use super::{AsOf, ReadAsOf, Snapshot, Store, StoreError, TenantId, Transaction, tenants};
 
 /// Selects callers with all their parts, one row per caller.
 const CALLERS: &str = include_str!("callers.sql");
@@ -65,10 +65,7 @@ impl Store {
         let everything = FactKey::Everything.to_string();
         let key = FactKey::Callers.to_string();
         let rows = self.query(NAME, &sql, &[&everything, &key]).await?;
-        let head = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
-        if head.get("standby") {
-            return Err(StoreError::standby());
-        }
+        let head = tenants::head(NAME, rows.first())?;
         let as_of = AsOf {
             seq: head.get::<_, i64>("seq").unsigned_abs(),
             epoch: head.get::<_, i64>("epoch").unsigned_abs(),

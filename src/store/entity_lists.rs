@@ -105,13 +105,9 @@ impl Snapshot<'_> {
 
 /// Returns the code space of a kind of item (rules 9).
 fn space(kind: ItemKind) -> &'static str {
-    match kind {
-        ItemKind::ImportProfile | ItemKind::ExportProfile => "profile",
-        ItemKind::Category
-        | ItemKind::Channel
-        | ItemKind::Locale
-        | ItemKind::AttributeGroup
-        | ItemKind::AssetFamily
-        | ItemKind::ReferenceEntity => kind.into(),
+    if kind.is_profile() {
+        "profile"
+    } else {
+        kind.into()
     }
 }

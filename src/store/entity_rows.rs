@@ -13,7 +13,7 @@ use tokio_postgres::{
 
 use crate::domain::{
     App, Attribute, CATALOGUE, Category, Channel, Code, FactKey, GridView, Item, ItemKind, Label,
-    Level, PlainItem, Product, ProductKind, Role, Selection, Subject, UserGroup,
+    Level, PlainItem, Product, ProductKind, ProductRef, Role, Selection, Subject, UserGroup,
 };
 
 use super::StoreError;
@@ -225,6 +225,15 @@ impl<Ref: for<'r> FromSql<'r> + Ord> FromRow for GridView<Ref> {
         Ok(Self {
             code: row.get("code")?,
             attribute_groups: row.set("attribute_groups")?,
+        })
+    }
+}
+
+impl FromRow for ProductRef {
+    fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            kind: row.get("model")?,
+            code: row.word("code")?,
         })
     }
 }

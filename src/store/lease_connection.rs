@@ -342,10 +342,7 @@ fn log_of(rows: &[Row]) -> Result<LogRead, StoreError> {
             }
         }
     }
-    let head = head.ok_or_else(|| StoreError::empty_head("read_log"))?;
-    if head.get("standby") {
-        return Err(StoreError::standby());
-    }
+    let head = tenants::head("read_log", head)?;
     let seq = number(head, "seq");
     let lowest_pending: Option<i64> = head.get("settled");
     Ok(LogRead {

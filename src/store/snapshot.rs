@@ -148,10 +148,7 @@ impl Reader {
         let parameters: [&(dyn ToSql + Sync); 3] = [&code, &statement, &idle];
         let querying = query((&inner, owed), NAME, SQL, &parameters);
         let rows = owed.within(NAME, bounds.statement, querying).await?;
-        let row = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
-        if row.get("standby") {
-            return Err(StoreError::standby());
-        }
+        let row = tenants::head(NAME, rows.first())?;
         let epoch = row.get::<_, i64>("epoch").unsigned_abs();
         if row.get::<_, Option<i32>>("id").is_none() {
             return Ok(Found::NoTenant(Unconfirmed::new(epoch, ())));

@@ -3,11 +3,11 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use crate::domain::{Code, ItemId};
+use crate::domain::{Code, ItemId, ProductRef};
 
 use super::{
     AuditHead, Bounds, Connection, Isolation, Planning, StoreError, TenantId, Transaction,
-    product_lists::count, round_trip::send_together,
+    entity_rows::FromRow as _, product_lists::count, round_trip::send_together,
 };
 
 /// Size of the staging tables above which they are truncated, also for few rows; in
@@ -82,8 +82,6 @@ pub enum ProductIssue {
 /// Rejected staged row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StagedRefusal {
-    /// True for a model.
-    pub model: bool,
     /// Line number in the file.
     pub line: u64,
     /// Reason of the rejection.
@@ -334,24 +332,19 @@ impl Transaction<'_> {
     }
 
     /// Lists up to `limit` products and models that the difference creates, changes
-    /// or deletes, each with its model flag and code, in no particular order.
+    /// or deletes, in no particular order.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn list_changed_products(
-        &self,
-        limit: usize,
-    ) -> Result<Vec<(bool, Code)>, StoreError> {
+    pub async fn list_changed_products(&self, limit: usize) -> Result<Vec<ProductRef>, StoreError> {
         const SQL: &str = "-- list_changed_products
             SELECT model, code FROM changed_product
              UNION
             SELECT model, code FROM removed_product
              LIMIT $1";
-        self.parsed(SQL, &[&count(limit)], |row| {
-            Ok((row.get("model")?, row.word("code")?))
-        })
-        .await
+        self.parsed(SQL, &[&count(limit)], ProductRef::from_row)
+            .await
     }
 
     /// Lists the first `limit` rejected rows, of products or of models.
@@ -365,7 +358,7 @@ impl Transaction<'_> {
         limit: i64,
     ) -> Result<Vec<StagedRefusal>, StoreError> {
         const SQL: &str = "-- list_refused
-            SELECT model, line, issue, code, coalesce(parent_code, '') AS parent, category,
+            SELECT line, issue, code, coalesce(parent_code, '') AS parent, category,
                    coalesce(detail, '') AS detail
               FROM staged_product
              WHERE model = $1 AND state = 1
@@ -373,7 +366,6 @@ impl Transaction<'_> {
              LIMIT $2";
         self.parsed(SQL, &[&model, &limit], |row| {
             Ok(StagedRefusal {
-                model: row.get("model")?,
                 line: row.count("line")?,
                 issue: row.word("issue")?,
                 code: row.get("code")?,
@@ -399,7 +391,7 @@ impl Transaction<'_> {
     }
 
     /// Lists the first `limit` stored products and models that a rejected row names
-    /// and no accepted row does, each with its model flag and code.
+    /// and no accepted row does.
     ///
     /// # Errors
     ///
@@ -408,12 +400,10 @@ impl Transaction<'_> {
         &self,
         tenant: TenantId,
         limit: i64,
-    ) -> Result<Vec<(bool, Code)>, StoreError> {
+    ) -> Result<Vec<ProductRef>, StoreError> {
         const SQL: &str = include_str!("staged_products_left_out.sql");
-        self.parsed(SQL, &[&tenant.0, &limit], |row| {
-            Ok((row.get("model")?, row.word("code")?))
-        })
-        .await
+        self.parsed(SQL, &[&tenant.0, &limit], ProductRef::from_row)
+            .await
     }
 
     /// Applies the difference of [`Transaction::compare_products`].

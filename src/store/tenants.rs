@@ -93,16 +93,31 @@ impl Transaction<'_> {
                    tenant.audit_hash, head.epoch, pg_is_in_recovery() AS standby
               FROM head LEFT JOIN tenant ON tenant.key = $1";
         let row = self.first_row(SQL, &[&code.folded()]).await?;
-        let row = row.ok_or_else(|| StoreError::empty_head(NAME))?;
-        if row.get("standby") {
-            return Err(StoreError::standby());
-        }
+        let row = head(NAME, row.as_ref())?;
         let exists = row.get::<_, Option<i32>>("id").is_some();
         Ok(SeenTenant {
-            tenant: exists.then(|| locked(NAME, &row)).transpose()?,
+            tenant: exists.then(|| locked(NAME, row)).transpose()?,
             epoch: row.get::<_, i64>("epoch").unsigned_abs(),
         })
     }
+}
+
+/// Returns the row that has the columns of `head`, the coherence protocol's state, and
+/// `standby`.
+///
+/// # Errors
+///
+/// [`StoreError::Unavailable`] if it was read from a standby,
+/// [`StoreError::CorruptRow`] if there is none.
+pub(super) fn head<'r>(
+    statement: &'static str,
+    row: Option<&'r tokio_postgres::Row>,
+) -> Result<&'r tokio_postgres::Row, StoreError> {
+    let head = row.ok_or_else(|| StoreError::empty_head(statement))?;
+    if head.get("standby") {
+        return Err(StoreError::standby());
+    }
+    Ok(head)
 }
 
 pub(super) fn locked(

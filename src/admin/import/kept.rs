@@ -10,7 +10,7 @@ use crate::{
         outcome::{ImportReport, KeptItem},
         refusals::Report,
     },
-    domain::Code,
+    domain::{Code, EntityKind},
 };
 
 use super::Import;
@@ -34,9 +34,9 @@ impl Import {
                 .transaction
                 .list_left_out(pass.tenant.number(), limit)
                 .await?;
-            kept.extend(products.into_iter().map(|(model, code)| KeptItem {
-                item_type: if model { "product_model" } else { "product" },
-                code,
+            kept.extend(products.into_iter().map(|product| KeptItem {
+                item_type: EntityKind::from(product.kind).into(),
+                code: product.code,
             }));
         }
         Ok(kept.into_iter().take(ImportReport::KEPT).collect())

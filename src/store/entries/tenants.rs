@@ -51,10 +51,7 @@ impl Store {
         let rows = self
             .query(NAME, SQL, &[&after, &count(limit), &among])
             .await?;
-        let head = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
-        if head.get("standby") {
-            return Err(StoreError::standby());
-        }
+        let head = tenants::head(NAME, rows.first())?;
         let epoch = head.get::<_, i64>("epoch").unsigned_abs();
         let listed = rows
             .iter()
