@@ -24,7 +24,7 @@ use super::{
     compared::{Compared, Verdict},
     entity_change::Entities,
     error::AdminError,
-    fault::{Fault, Refused},
+    fault::Fault,
     guards::held_by,
     impact::Staged,
     plan::{AppChoice, Outcome, PermissionsStep, Planner, offered_scopes},
@@ -115,9 +115,7 @@ impl Comparison<'_, '_> {
         let row = transaction.find_app_request(tenant, request).await?;
         let progress = row.as_ref().and_then(|row| Progress::read(&row.state));
         let (Some(row), Some(progress)) = (row, progress) else {
-            let entity = EntityKind::AppRequest;
-            let code = request.to_string();
-            return Err(Fault::new("request_id", Refused::NotFound { entity, code }).into());
+            return Err(Fault::unknown("request_id", EntityKind::AppRequest, &request).into());
         };
         self.details.request = Some(request);
         Ok((row, progress))

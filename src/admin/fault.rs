@@ -141,15 +141,10 @@ impl Fault {
     pub(crate) fn unknown(
         field: impl Into<String>,
         entity: impl Into<EntityKind>,
-        code: &Code,
+        code: &impl ToString,
     ) -> Self {
-        Self::new(
-            field,
-            Refused::NotFound {
-                entity: entity.into(),
-                code: code.to_string(),
-            },
-        )
+        let (entity, code) = (entity.into(), code.to_string());
+        Self::new(field, Refused::NotFound { entity, code })
     }
 
     /// Returns the fault with its field prefixed by the entry `index` of the list

@@ -175,17 +175,12 @@ async fn fault(
                 .and_then(|number| u32::try_from(number).ok());
             let code = number.and_then(|number| names.code(number));
             let code = code.map(Code::to_string).unwrap_or_default();
-            let entity = EntityKind::Category;
-            Fault::new("categories", Refused::NotFound { entity, code })
+            Fault::unknown("categories", EntityKind::Category, &code)
         }
         ProductIssue::ParentUnknown if is_product(pass, parent, entries).await? => parent_invalid(
             format!("the parent `{parent}` of `{code}` is a product; a parent is a product model"),
         ),
-        ProductIssue::ParentUnknown => {
-            let code = parent.clone();
-            let entity = EntityKind::ProductModel;
-            Fault::new("parent", Refused::NotFound { entity, code })
-        }
+        ProductIssue::ParentUnknown => Fault::unknown("parent", EntityKind::ProductModel, parent),
         ProductIssue::ThirdLevel => parent_invalid(format!(
             "`{code}` below `{parent}` would make a third level of models, or a loop; there are at most two"
         )),

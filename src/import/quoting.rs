@@ -5,10 +5,7 @@ const MAX_SHOWN: usize = 80;
 
 /// Formats a word for a message: in backticks, truncated and on one line.
 pub(super) fn shown(word: &str) -> String {
-    let mut text = String::from("`");
-    text.push_str(&brief(word));
-    text.push('`');
-    text
+    format!("`{}`", brief(word))
 }
 
 /// Truncates a word to [`MAX_SHOWN`] characters and escapes control characters.

@@ -2,12 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     admin::{
-        effect_counter::counts,
-        error::AdminError,
-        fault::{Fault, Refused},
-        outcome::Effect,
-        request::distinct,
-        tracked::Tracked,
+        effect_counter::counts, error::AdminError, fault::Fault, outcome::Effect,
+        request::distinct, tracked::Tracked,
     },
     domain::{Caller, CallerId, CallerRights, Code, EntityKind, KeyHash, KeyId, MissingRight},
     store::{CallerChanges, CallerRow, NewKey},
@@ -130,9 +126,7 @@ impl Callers {
             CallerRequest::CreateKey { caller, key } => self.create_key(caller, *key, giver)?,
             CallerRequest::DeleteKey(id) => {
                 if self.keys.remove(id).is_none() {
-                    let entity = EntityKind::CallerKey;
-                    let code = id.to_string();
-                    return Err(Fault::new("key_id", Refused::NotFound { entity, code }).into());
+                    return Err(Fault::unknown("key_id", EntityKind::CallerKey, id).into());
                 }
             }
             CallerRequest::Bootstrap(key) if self.rows.values().next().is_none() => {
