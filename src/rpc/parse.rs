@@ -26,6 +26,20 @@ pub(super) fn check_length(path: &str, found: usize, most: usize) -> Result<(), 
     Err(InvalidField::new(path, message))
 }
 
+/// Parses the number of a value of an enum; `allowed` names the values.
+pub(super) fn value<E: TryFrom<i32>>(
+    field: &str,
+    number: i32,
+    allowed: &str,
+) -> Result<E, InvalidField> {
+    E::try_from(number).map_err(|_| {
+        InvalidField::new(
+            field,
+            format!("{number} is unknown; allowed are: {allowed}"),
+        )
+    })
+}
+
 /// Parses the tenant's code; empty: the server's default tenant.
 pub(super) fn tenant(text: &str, default: &Code) -> Result<Code, InvalidField> {
     if text.is_empty() {

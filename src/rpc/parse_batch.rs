@@ -67,7 +67,8 @@ pub(super) fn batch(
         mode,
     } = message;
     let tenant = parse::tenant(&tenant, default_tenant)?;
-    let mode = self::mode(mode)?;
+    let allowed = "0, BATCH_MODE_STOP_AT_DENIAL, BATCH_MODE_STOP_AT_ALLOW";
+    let mode = parse::value("mode", mode, allowed)?;
     let defaults = Defaults {
         subject: subject.map(parse::subject).transpose()?,
         action: (!action.is_empty())
@@ -106,15 +107,6 @@ pub(super) fn weight(message: &pb::BatchCheckRequest) -> usize {
         .len()
         .saturating_mul(item_bytes)
         .saturating_add(message_bytes)
-}
-
-fn mode(number: i32) -> Result<pb::BatchMode, InvalidField> {
-    pb::BatchMode::try_from(number).map_err(|_| {
-        let message = format!(
-            "{number} is unknown; allowed are: 0, BATCH_MODE_STOP_AT_DENIAL, BATCH_MODE_STOP_AT_ALLOW"
-        );
-        InvalidField::new("mode", message)
-    })
 }
 
 fn check_size(items: &[pb::CheckItem], default: Option<&Resource>) -> Result<(), Failure> {

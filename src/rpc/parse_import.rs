@@ -149,18 +149,13 @@ pub(super) fn actor(actor: String) -> Result<String, InvalidField> {
 
 /// Parses an edition; `None`: not given.
 pub(super) fn edition(number: i32) -> Result<Option<Edition>, InvalidField> {
-    match pb::Edition::try_from(number) {
-        Ok(pb::Edition::Unspecified) => Ok(None),
-        Ok(pb::Edition::Community) => Ok(Some(Edition::Community)),
-        Ok(pb::Edition::Growth) => Ok(Some(Edition::Growth)),
-        Ok(pb::Edition::Enterprise) => Ok(Some(Edition::Enterprise)),
-        Err(_) => {
-            let message = format!(
-                "{number} is unknown; allowed are: 0, EDITION_COMMUNITY, EDITION_GROWTH, EDITION_ENTERPRISE"
-            );
-            Err(InvalidField::new("edition", message))
-        }
-    }
+    let allowed = "0, EDITION_COMMUNITY, EDITION_GROWTH, EDITION_ENTERPRISE";
+    Ok(match parse::value("edition", number, allowed)? {
+        pb::Edition::Unspecified => None,
+        pb::Edition::Community => Some(Edition::Community),
+        pb::Edition::Growth => Some(Edition::Growth),
+        pb::Edition::Enterprise => Some(Edition::Enterprise),
+    })
 }
 
 #[cfg(test)]

@@ -92,17 +92,13 @@ pub fn too_many_entries(field: &'static str, found: usize, most: usize) -> Statu
 }
 
 fn too_many(field: &str, found: usize, most: usize, message: String) -> Status {
-    Answer::new(
-        Code::ResourceExhausted,
-        ErrorReason::TooManyEntries,
-        message,
-    )
-    .about([
-        ("field", field.to_owned()),
-        ("found", found.to_string()),
-        ("most", most.to_string()),
-    ])
-    .status()
+    Answer::exhausted(ErrorReason::TooManyEntries, message)
+        .about([
+            ("field", field.to_owned()),
+            ("found", found.to_string()),
+            ("most", most.to_string()),
+        ])
+        .status()
 }
 
 /// Returns the status of a call whose credentials identify no caller.
@@ -130,7 +126,7 @@ fn caller_not_permitted(missing: MissingRight, field: Option<String>, message: S
 }
 
 fn watch_too_slow(after: ChangePlace, message: String) -> Status {
-    Answer::new(Code::ResourceExhausted, ErrorReason::WatchTooSlow, message)
+    Answer::exhausted(ErrorReason::WatchTooSlow, message)
         .about([
             ("after_revision", after.revision.to_string()),
             ("after_part", after.part.to_string()),
@@ -141,7 +137,7 @@ fn watch_too_slow(after: ChangePlace, message: String) -> Status {
 /// Returns the status of a call rejected because of too much load; `metadata`
 /// gives the limits.
 fn overloaded(metadata: Vec<(&'static str, String)>, message: String) -> Status {
-    Answer::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
+    Answer::exhausted(ErrorReason::Overloaded, message)
         .about(metadata)
         .with(ErrorDetails::with_retry_info(Some(RETRY_AFTER)))
         .status()
@@ -154,7 +150,7 @@ fn rate_limited(
     wait: Duration,
     message: String,
 ) -> Status {
-    Answer::new(Code::ResourceExhausted, ErrorReason::RateLimited, message)
+    Answer::exhausted(ErrorReason::RateLimited, message)
         .about([
             ("caller", caller.to_string()),
             ("calls_per_second", rate.calls_per_second.to_string()),
@@ -183,12 +179,7 @@ pub fn invalid_field(field: &str, message: &str) -> Status {
 #[must_use]
 pub fn too_large() -> Status {
     let message = "the message is too large; send less in one request".to_owned();
-    Answer::new(
-        Code::ResourceExhausted,
-        ErrorReason::TooManyEntries,
-        message,
-    )
-    .status()
+    Answer::exhausted(ErrorReason::TooManyEntries, message).status()
 }
 
 /// Returns the status of a request for what this service does not do.
@@ -363,6 +354,10 @@ impl Answer {
             metadata: HashMap::new(),
             details: ErrorDetails::new(),
         }
+    }
+
+    fn exhausted(reason: ErrorReason, message: String) -> Self {
+        Self::new(Code::ResourceExhausted, reason, message)
     }
 
     fn unavailable(reason: ErrorReason, message: String) -> Self {

@@ -7,7 +7,7 @@ use crate::{
     pb,
     rpc::{
         failure::{Failure, InvalidField},
-        parse::{code, quoted},
+        parse::{self, code, quoted},
     },
 };
 
@@ -100,16 +100,12 @@ fn check_permissions(roles: &[ParsedRole]) -> Result<(), Failure> {
 }
 
 fn audience(number: i32) -> Result<Option<Audience>, InvalidField> {
-    match pb::Audience::try_from(number) {
-        Ok(pb::Audience::Unspecified) => Ok(None),
-        Ok(pb::Audience::User) => Ok(Some(Audience::User)),
-        Ok(pb::Audience::Connection) => Ok(Some(Audience::Connection)),
-        Err(_) => {
-            let message =
-                format!("{number} is unknown; allowed are: 0, AUDIENCE_USER, AUDIENCE_CONNECTION");
-            Err(InvalidField::new("audience", message))
-        }
-    }
+    let allowed = "0, AUDIENCE_USER, AUDIENCE_CONNECTION";
+    Ok(match parse::value("audience", number, allowed)? {
+        pb::Audience::Unspecified => None,
+        pb::Audience::User => Some(Audience::User),
+        pb::Audience::Connection => Some(Audience::Connection),
+    })
 }
 
 /// Converts the field `cascade`: whether entities in use are deleted too.

@@ -12,7 +12,7 @@ use crate::{
     pb,
     rpc::{
         failure::InvalidField,
-        parse::{code, optional_code},
+        parse::{self, code, optional_code},
         render,
     },
     store::entries::ListedApp,
@@ -249,17 +249,12 @@ impl From<&PlainItem> for pb::Profile {
 
 /// Parses the kind of a profile; `None`: not given.
 pub(super) fn profile_kind(number: i32) -> Result<Option<ItemKind>, InvalidField> {
-    match pb::ProfileKind::try_from(number) {
-        Ok(pb::ProfileKind::Unspecified) => Ok(None),
-        Ok(pb::ProfileKind::Import) => Ok(Some(ItemKind::ImportProfile)),
-        Ok(pb::ProfileKind::Export) => Ok(Some(ItemKind::ExportProfile)),
-        Err(_) => {
-            let message = format!(
-                "{number} is unknown; allowed are: PROFILE_KIND_IMPORT, PROFILE_KIND_EXPORT"
-            );
-            Err(InvalidField::new("kind", message))
-        }
-    }
+    let allowed = "PROFILE_KIND_IMPORT, PROFILE_KIND_EXPORT";
+    Ok(match parse::value("kind", number, allowed)? {
+        pb::ProfileKind::Unspecified => None,
+        pb::ProfileKind::Import => Some(ItemKind::ImportProfile),
+        pb::ProfileKind::Export => Some(ItemKind::ExportProfile),
+    })
 }
 
 impl FromMessage<pb::Product> for ProductPatch {
@@ -298,16 +293,11 @@ impl From<&Product> for pb::Product {
 
 /// Parses the kind of a product; by default a product.
 pub(super) fn product_kind(number: i32) -> Result<ProductKind, InvalidField> {
-    match pb::ProductKind::try_from(number) {
-        Ok(pb::ProductKind::Unspecified | pb::ProductKind::Product) => Ok(ProductKind::Product),
-        Ok(pb::ProductKind::Model) => Ok(ProductKind::Model),
-        Err(_) => {
-            let message = format!(
-                "{number} is unknown; allowed are: 0, PRODUCT_KIND_PRODUCT, PRODUCT_KIND_MODEL"
-            );
-            Err(InvalidField::new("kind", message))
-        }
-    }
+    let allowed = "0, PRODUCT_KIND_PRODUCT, PRODUCT_KIND_MODEL";
+    Ok(match parse::value("kind", number, allowed)? {
+        pb::ProductKind::Unspecified | pb::ProductKind::Product => ProductKind::Product,
+        pb::ProductKind::Model => ProductKind::Model,
+    })
 }
 
 impl From<&ItemRef> for pb::Item {
