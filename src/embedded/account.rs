@@ -1,6 +1,6 @@
 use std::{
     fs,
-    io::Write as _,
+    io::{self, Write as _},
     os::unix::{
         fs::{MetadataExt as _, OpenOptionsExt as _, chown},
         process::CommandExt as _,
@@ -90,6 +90,15 @@ impl Account {
             .process_group(0)
             .stdin(Stdio::null());
         command
+    }
+
+    /// Returns the argument of [`Result::map_err`] for running a program as the user.
+    pub(super) fn failed(&self, program: &Path) -> impl Fn(io::Error) -> EmbeddedError {
+        |cause| EmbeddedError::Program {
+            program: program.to_owned(),
+            user: self.name.clone(),
+            cause,
+        }
     }
 
     /// Makes the user the owner of a file or folder.

@@ -51,11 +51,7 @@ fn make(place: &Place, binaries: &Binaries) -> Result<(), EmbeddedError> {
             "--auth=scram-sha-256",
         ])
         .output()
-        .map_err(|cause| EmbeddedError::Program {
-            program: program.clone(),
-            user: place.account().name().to_owned(),
-            cause,
-        })?;
+        .map_err(place.account().failed(&program))?;
     if !output.status.success() {
         return Err(EmbeddedError::SetUp {
             cluster: place.cluster(),

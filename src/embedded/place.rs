@@ -127,11 +127,7 @@ fn check_enterable(data_dir: &Path, account: &Account) -> Result<(), EmbeddedErr
         .args(&way)
         .stderr(Stdio::null())
         .output()
-        .map_err(|cause| EmbeddedError::Program {
-            program: shell.to_owned(),
-            user: account.name().to_owned(),
-            cause,
-        })?;
+        .map_err(account.failed(shell))?;
     if output.status.success() {
         return Ok(());
     }

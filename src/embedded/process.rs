@@ -117,11 +117,7 @@ fn launch(
         .stdout(out)
         .stderr(err)
         .spawn()
-        .map_err(|cause| EmbeddedError::Program {
-            program,
-            user: place.account().name().to_owned(),
-            cause,
-        })
+        .map_err(place.account().failed(&program))
 }
 
 fn settings(options: &EmbeddedOptions, socket: &Socket, port: u16) -> Vec<(String, String)> {
@@ -189,11 +185,7 @@ fn watch(place: &Place, process_id: u32) -> Result<(Child, ChildStdin), Embedded
     const STOP_AT_END: &str = r#"read -r _; kill -INT "$1""#;
 
     let shell = Path::new("/bin/sh");
-    let failed = |cause| EmbeddedError::Program {
-        program: shell.to_owned(),
-        user: place.account().name().to_owned(),
-        cause,
-    };
+    let failed = place.account().failed(shell);
     let mut watcher = place
         .account()
         .command(shell, place.home())
@@ -203,7 +195,7 @@ fn watch(place: &Place, process_id: u32) -> Result<(Child, ChildStdin), Embedded
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(failed)?;
+        .map_err(&failed)?;
     let pipe = watcher.stdin.take();
     let pipe = pipe.ok_or_else(|| failed(std::io::ErrorKind::BrokenPipe.into()))?;
     Ok((watcher, pipe))

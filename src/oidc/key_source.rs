@@ -204,7 +204,7 @@ fn client(settings: &OidcSettings, url: &Url) -> Result<Client, InvalidOidcSetti
 async fn get(client: &Client, url: &Url) -> Result<Vec<u8>, KeyReadError> {
     let failed = |error: reqwest::Error| KeyReadError::Request {
         url: url.clone(),
-        cause: error_chain(&error.without_url()),
+        cause: format!("{:#}", anyhow::Error::from(error.without_url())),
     };
     let mut response = client.get(url.clone()).send().await.map_err(failed)?;
     let status = response.status();
@@ -224,17 +224,6 @@ async fn get(client: &Client, url: &Url) -> Result<Vec<u8>, KeyReadError> {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// Renders an error with its chain of causes, in one line.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(below) = cause {
-        line = format!("{line}: {below}");
-        cause = below.source();
-    }
-    line
 }
 
 /// Returns the URL of the keys in an issuer's configuration. Fails if it is the
