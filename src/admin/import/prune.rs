@@ -14,94 +14,56 @@ use crate::{
 
 use super::rows::{Input, RowPlanner};
 
-/// A kind of entity that may be pruned, with the files that list it.
-struct Kind {
-    files: &'static [ImportFile],
-    entity: &'static str,
-    what: CodedKind,
-}
-
-const fn kind(files: &'static [ImportFile], entity: &'static str, what: CodedKind) -> Kind {
-    Kind {
-        files,
-        entity,
-        what,
-    }
-}
-
 /// The kinds in the order of pruning: referring ones before those that they refer
 /// to.
-const KINDS: [Kind; 15] = [
-    kind(
-        &[ImportFile::Apps],
-        "apps",
-        CodedKind::Subjects(SubjectKind::App),
-    ),
-    kind(
-        &[ImportFile::Users],
-        "users",
-        CodedKind::Subjects(SubjectKind::User),
-    ),
-    kind(
-        &[ImportFile::Connections],
-        "connections",
-        CodedKind::Subjects(SubjectKind::Connection),
-    ),
-    kind(
-        &[ImportFile::UserGroups],
-        "user groups",
-        CodedKind::UserGroups,
-    ),
-    kind(&[ImportFile::UserRoles], "roles", CodedKind::Roles),
-    kind(&[ImportFile::GridViews], "grid views", CodedKind::GridViews),
-    kind(
-        &[ImportFile::Attributes],
-        "attributes",
-        CodedKind::Attributes,
-    ),
-    kind(
-        &[ImportFile::AttributeGroups],
-        "attribute groups",
-        CodedKind::Items(ItemKind::AttributeGroup),
-    ),
-    kind(
-        &[ImportFile::Channels],
-        "channels",
-        CodedKind::Items(ItemKind::Channel),
-    ),
-    kind(
-        &[ImportFile::Locales],
-        "locales",
-        CodedKind::Items(ItemKind::Locale),
-    ),
-    kind(
-        &[ImportFile::Categories],
-        "categories",
-        CodedKind::Items(ItemKind::Category),
-    ),
-    kind(
-        &[ImportFile::AssetFamilies],
-        "asset families",
-        CodedKind::Items(ItemKind::AssetFamily),
-    ),
-    kind(
-        &[ImportFile::ReferenceEntities],
-        "reference entities",
-        CodedKind::Items(ItemKind::ReferenceEntity),
-    ),
-    kind(
-        &[ImportFile::ImportProfiles, ImportFile::JobProfiles],
-        "import profiles",
-        CodedKind::Items(ItemKind::ImportProfile),
-    ),
-    kind(
-        &[ImportFile::ExportProfiles, ImportFile::JobProfiles],
-        "export profiles",
-        CodedKind::Items(ItemKind::ExportProfile),
-    ),
+const KINDS: [CodedKind; 15] = [
+    CodedKind::Subjects(SubjectKind::App),
+    CodedKind::Subjects(SubjectKind::User),
+    CodedKind::Subjects(SubjectKind::Connection),
+    CodedKind::UserGroups,
+    CodedKind::Roles,
+    CodedKind::GridViews,
+    CodedKind::Attributes,
+    CodedKind::Items(ItemKind::AttributeGroup),
+    CodedKind::Items(ItemKind::Channel),
+    CodedKind::Items(ItemKind::Locale),
+    CodedKind::Items(ItemKind::Category),
+    CodedKind::Items(ItemKind::AssetFamily),
+    CodedKind::Items(ItemKind::ReferenceEntity),
+    CodedKind::Items(ItemKind::ImportProfile),
+    CodedKind::Items(ItemKind::ExportProfile),
 ];
 
 impl CodedKind {
+    /// Returns the files that list the entities of this kind, and what messages call
+    /// them.
+    fn listed_in(self) -> (&'static [ImportFile], &'static str) {
+        use ImportFile as F;
+        match self {
+            Self::Subjects(SubjectKind::App) => (&[F::Apps], "apps"),
+            Self::Subjects(SubjectKind::User) => (&[F::Users], "users"),
+            Self::Subjects(SubjectKind::Connection) => (&[F::Connections], "connections"),
+            Self::UserGroups => (&[F::UserGroups], "user groups"),
+            Self::Roles => (&[F::UserRoles], "roles"),
+            Self::GridViews => (&[F::GridViews], "grid views"),
+            Self::Attributes => (&[F::Attributes], "attributes"),
+            Self::Items(kind) => match kind {
+                ItemKind::AttributeGroup => (&[F::AttributeGroups], "attribute groups"),
+                ItemKind::Channel => (&[F::Channels], "channels"),
+                ItemKind::Locale => (&[F::Locales], "locales"),
+                ItemKind::Category => (&[F::Categories], "categories"),
+                ItemKind::AssetFamily => (&[F::AssetFamilies], "asset families"),
+                ItemKind::ReferenceEntity => (&[F::ReferenceEntities], "reference entities"),
+                ItemKind::ImportProfile => {
+                    (&[F::ImportProfiles, F::JobProfiles], "import profiles")
+                }
+                ItemKind::ExportProfile => {
+                    (&[F::ExportProfiles, F::JobProfiles], "export profiles")
+                }
+            },
+        }
+    }
+
     /// Returns the files of entities that would be deleted as well: a rejected
     /// row in one of them prevents the pruning.
     fn referring(self) -> &'static [ImportFile] {
@@ -153,23 +115,24 @@ impl RowPlanner<'_> {
         let attributes = attributes.filter_map(|row| CodedKind::Attributes.named_by(&row.entry));
         self.planner
             .exempt_attributes(attributes.cloned().collect());
-        for kind in &KINDS {
-            let present = kind.files.iter().find(|file| files.contains(*file));
+        for what in KINDS {
+            let (listing, _) = what.listed_in();
+            let present = listing.iter().find(|file| files.contains(*file));
             if let Some(file) = present
-                && self.report.may_prune(kind.files)
-                && self.report.may_prune(kind.what.referring())
+                && self.report.may_prune(listing)
+                && self.report.may_prune(what.referring())
             {
-                self.prune_kind(prune, *file, kind, &input.rows);
+                self.prune_kind(prune, *file, what, &input.rows);
             }
         }
     }
 
-    fn prune_kind(&mut self, prune: Prune, file: ImportFile, kind: &Kind, rows: &[Row]) {
+    fn prune_kind(&mut self, prune: Prune, file: ImportFile, what: CodedKind, rows: &[Row]) {
         let named: HashSet<&Code> = rows
             .iter()
-            .filter_map(|row| kind.what.named_by(&row.entry))
+            .filter_map(|row| what.named_by(&row.entry))
             .collect();
-        let stored = self.stored(kind.what);
+        let stored = self.stored(what);
         let gone: Vec<Code> = stored
             .iter()
             .filter(|code| !named.contains(code))
@@ -178,12 +141,13 @@ impl RowPlanner<'_> {
         let count = |codes: &[Code]| u64::try_from(codes.len()).unwrap_or(u64::MAX);
         let (removed, of) = (count(&gone), count(&stored));
         if prune == Prune::UpToAFifth && is_too_much(removed, of) {
-            let message = too_much(kind.entity, removed, of);
+            let (_, entities) = what.listed_in();
+            let message = too_much(entities, removed, of);
             self.report.refuse_whole(file, message);
             return;
         }
         self.report.known(file).removed += removed;
-        self.remove(kind.what, &gone, &named);
+        self.remove(what, &gone, &named);
     }
 
     /// Returns the stored codes of a kind, except `All` and the private groups of
