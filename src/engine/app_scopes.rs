@@ -12,20 +12,12 @@ use crate::domain::{CATALOGUE, Level, LevelAction, PermissionId, ResourceType, S
 
 use super::effective_access::EffectiveAccess;
 
-/// What a level action of an app requires of its scopes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ScopeRequirement {
-    /// A scope that gives this permission.
-    Permission(PermissionId),
-    /// No scope gives the action.
-    NotGivable,
-}
-
-/// Returns what `action` on a resource of `kind` requires of an app's scopes.
+/// Returns the permission that a scope must give an app for `action` on a resource of
+/// `kind`. `None`: no scope gives the action.
 ///
 /// Actions that need a permission of their own are not handled here:
 /// `system_version.read` and `edit` on an enriched category (rules 9).
-pub(super) fn scope_requirement(action: LevelAction, kind: ResourceType) -> ScopeRequirement {
+pub(super) fn required_permission(action: LevelAction, kind: ResourceType) -> Option<PermissionId> {
     let (reading, writing) = match kind {
         ResourceType::Product
         | ResourceType::ProductModel
@@ -45,14 +37,10 @@ pub(super) fn scope_requirement(action: LevelAction, kind: ResourceType) -> Scop
         ResourceType::GridView
         | ResourceType::ImportProfile
         | ResourceType::ExportProfile
-        | ResourceType::SystemVersion => return ScopeRequirement::NotGivable,
+        | ResourceType::SystemVersion => return None,
     };
     let code = if reads(action) { reading } else { writing };
-    CATALOGUE
-        .find_permission(code)
-        .map_or(ScopeRequirement::NotGivable, |found| {
-            ScopeRequirement::Permission(found.id)
-        })
+    CATALOGUE.find_permission(code).map(|found| found.id)
 }
 
 /// Returns the highest level on channels, locales and attribute groups that the
@@ -65,9 +53,9 @@ pub(super) fn highest_usable_level(access: EffectiveAccess<'_>) -> Option<Level>
         &access.granted_permissions(),
         access.facts.vocabulary.edition,
     );
-    let has = |action| match scope_requirement(action, ResourceType::Product) {
-        ScopeRequirement::Permission(id) => counted.contains(id),
-        ScopeRequirement::NotGivable => false,
+    let has = |action| {
+        let required = required_permission(action, ResourceType::Product);
+        required.is_some_and(|id| counted.contains(id))
     };
     Some(if has(LevelAction::Edit) {
         Level::Own
@@ -107,8 +95,7 @@ mod tests {
                     .rule_on(Some(kind))
                     .is_some()
             });
-            let is_givable =
-                scope_requirement(LevelAction::View, kind) != ScopeRequirement::NotGivable;
+            let is_givable = required_permission(LevelAction::View, kind).is_some();
             let is_excepted = [ResourceType::GridView, ResourceType::SystemVersion].contains(&kind);
             assert_eq!(is_givable, has_level_actions && !is_excepted, "{kind}");
         }

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 use super::{
-    app_scopes::{ScopeRequirement, scope_requirement},
+    app_scopes::required_permission,
     categories::CategoryLevels,
     effective_access::EffectiveAccess,
     requirement::{Requirement, Source},
@@ -110,12 +110,12 @@ fn require_scope(question: &Question, access: EffectiveAccess<'_>) -> Option<Req
     let Action::Level(action) = question.action() else {
         return None;
     };
-    Some(match scope_requirement(action, question.resource()?.kind) {
-        ScopeRequirement::Permission(required) => {
-            require_counting(required, ReasonCode::Scope, "5.12", access)
-        }
-        ScopeRequirement::NotGivable => Requirement::new(ReasonCode::Scope, "5.12", false),
-    })
+    Some(
+        match required_permission(action, question.resource()?.kind) {
+            Some(required) => require_counting(required, ReasonCode::Scope, "5.12", access),
+            None => Requirement::new(ReasonCode::Scope, "5.12", false),
+        },
+    )
 }
 
 /// Requires that a permission counts: it and all that it requires are held (rules
