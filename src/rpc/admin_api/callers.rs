@@ -27,15 +27,12 @@ impl Answer<pb::ListCallersRequest> for AdminApi {
             page_token,
             ..ListHead::default()
         };
-        let Listed {
-            entries,
-            next_page_token,
-            revision,
-        } = self.list_callers_page(head).await?;
+        let listed = self.list_callers_page(head).await?;
+        let callers = listed.entries.into_iter();
         Ok(pb::ListCallersResponse {
-            callers: entries.into_iter().map(|row| caller(row.caller)).collect(),
-            next_page_token,
-            revision,
+            callers: callers.map(|row| caller(row.caller)).collect(),
+            next_page_token: listed.next_page_token,
+            revision: listed.revision,
         })
     }
 }
