@@ -1,4 +1,5 @@
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -175,7 +176,8 @@ impl<S: Handler> Handler for Behind<Gate, S> {
         if observed.is_stream() {
             request.extensions_mut().insert(self.layer.clone());
         }
-        let answering = self.inner.handle(request);
+        // Not moved any more: it is large.
+        let answering = pin!(self.inner.handle(request));
         let answering = match observed.span() {
             // Layers behind this one spawn tasks in the span.
             Some(span) => Either::Left(span.follow(answering)),

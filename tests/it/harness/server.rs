@@ -142,7 +142,8 @@ pub(crate) fn context(name: impl FnOnce(&mut pb::Context)) -> Option<pb::Context
 
 /// The code of an error, its reason, and the path of the invalid field.
 pub(crate) fn refusal(status: &Status) -> (Code, String, Option<String>) {
-    let info = status.get_details_error_info().unwrap();
+    let info = status.get_details_error_info();
+    let info = info.unwrap_or_else(|| panic!("a status without a reason: {status:?}"));
     assert_eq!(info.domain, "pim.authz");
     let fields = status.get_details_bad_request();
     let field = fields.map(|fields| fields.field_violations[0].field.clone());
