@@ -14,6 +14,10 @@ use pim_authz::{
 };
 use tonic::{Request, Response, Status};
 
+// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct NoDecisions;
 
 fn unused<T>() -> Result<Response<T>, Status> {
