@@ -284,7 +284,7 @@ impl UnknownWords {
 /// The complete set of rights on an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessEntry {
-    /// The code of the item, whose kind the file tells.
+    /// The code of the item, whose kind the file determines.
     pub code: Code,
     /// The columns that are present.
     pub columns: Vec<LevelColumn>,

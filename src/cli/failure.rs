@@ -150,7 +150,8 @@ pub struct FieldProblem {
 }
 
 impl CliError {
-    /// Returns the error of a file that cannot be read or written, as `what` says.
+    /// Returns the error of a file that cannot be read or written; `what` names the
+    /// operation that failed.
     pub(super) fn file(what: &'static str, path: &Path) -> impl Fn(io::Error) -> Self + Copy {
         move |cause| Self::File {
             what,

@@ -22,7 +22,8 @@ pub(super) const MOST: usize = 100_000;
 /// stored.
 type Places<'p> = (Option<&'p [ItemId]>, Option<&'p [ItemId]>);
 
-/// Counts the products and models about which an answer of any class changes, and marks the affected classes.
+/// Counts the products and models about which an answer of any class changes, and marks
+/// the affected classes.
 pub(super) async fn compare(
     pass: &Pass<'_>,
     compared: &mut Compared<'_>,
