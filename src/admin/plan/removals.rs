@@ -60,8 +60,7 @@ impl Uses {
 
 impl Planner<'_> {
     /// Deletes an entity, categories excluded; without `cascade` nothing may refer to
-    /// it.
-    /// [`Planner::end_deletions`] removes the rights of user groups.
+    /// it. [`Planner::end_deletions`] removes the rights of user groups.
     pub(in crate::admin) fn delete(
         &mut self,
         what: CodedKind,
