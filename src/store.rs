@@ -106,6 +106,6 @@ pub use self::{
     tls_settings::{SslMode, TlsParameters, TlsSettingError},
     transaction::{Bounds, Connection, Isolation, Planning, Transaction},
     unconfirmed::Unconfirmed,
-    wanted_entities::{Relatives, RightsWanted, WantedEntities},
+    wanted_entities::{GroupedWanted, Relatives, RightsWanted, WantedEntities},
     writes::{AuditBatch, AuditHead, AuditRow, Finished},
 };

@@ -5,13 +5,11 @@ mod progress;
 mod request;
 
 use serde_json::{Value, json};
-use strum::IntoEnumIterator as _;
 use uuid::Uuid;
 
 use crate::{
     domain::{
-        AppStep, CATALOGUE, Code, EntityKind, ItemKind, ScopeSet, SelectionPatch, SubjectId,
-        SubjectKind,
+        AppStep, CATALOGUE, Code, EntityKind, ScopeSet, SelectionPatch, SubjectId, SubjectKind,
     },
     store::{AppRequestRow, RightsWanted, WantedEntities},
 };
@@ -298,7 +296,6 @@ async fn disconnected(pass: &Pass<'_>, app: &Code) -> Result<Found, AdminError> 
     let group = app.app_group().ok();
     let wanted = WantedEntities {
         subjects: vec![(SubjectKind::App, app.clone())],
-        item_kinds: ItemKind::iter().collect(),
         rights: RightsWanted::OfGroups(group.into_iter().collect()),
         ..WantedEntities::default()
     };

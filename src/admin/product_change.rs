@@ -281,8 +281,14 @@ impl Change for ProductRequest {
 
     fn planning(&self) -> Planning {
         match self {
-            Self::Put(_) if self.entries() < BULK_ENTRIES => Planning::ByIndex,
             // With a model go all its descendants.
+            Self::Delete {
+                kind: ProductKind::Model,
+                ..
+            } => Planning::EachTime,
+            Self::Put(_) | Self::Delete { .. } if self.entries() < BULK_ENTRIES => {
+                Planning::ByIndex
+            }
             Self::Put(_) | Self::Delete { .. } => Planning::EachTime,
         }
     }

@@ -1,6 +1,6 @@
 use std::hash::Hash;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use tokio_postgres::types::{FromSql, ToSql};
 
 use crate::domain::{
@@ -37,46 +37,98 @@ pub struct StoredEntities {
     pub third_parties: usize,
 }
 
-/// Statements that load entities: `$1` is the tenant, `$2` the ids to load or null
-/// for all of them.
-const GROUPS: &str = "-- load_groups
-    SELECT id, code, label, private
-      FROM user_group
-     WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR id = ANY ($2))";
-const ROLES: &str = "-- load_roles
-    SELECT id, code, label, audience,
-           ARRAY(SELECT permission FROM role_permission WHERE tenant_id = $1 AND role_id = role.id) AS permissions
-      FROM role
-     WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR id = ANY ($2))";
-const SUBJECTS: &str = "-- load_subjects
-    SELECT id, code, type, enabled,
-           ARRAY(SELECT role_id FROM subject_role WHERE tenant_id = $1 AND subject_id = subject.id) AS roles,
-           ARRAY(SELECT group_id FROM membership WHERE tenant_id = $1 AND subject_id = subject.id) AS groups
-      FROM subject
-     WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR id = ANY ($2))";
-const ITEMS: &str = "-- load_items
-    SELECT id, code, type, parent_id AS parent, tree_id AS tree,
-           ARRAY(SELECT locale_id FROM channel_locale
-                  WHERE tenant_id = $1 AND channel_id = item.id AND item.type = 'channel') AS locales
-      FROM item
-     WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR id = ANY ($2))";
-const ATTRIBUTES: &str = "-- load_attributes
-    SELECT id, code, group_id AS attribute_group, scopable, localizable
-      FROM attribute
-     WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR id = ANY ($2))";
-const GRID_VIEWS: &str = "-- load_grid_views
-    SELECT id, code,
-           ARRAY(SELECT group_id FROM grid_view_group
-                  WHERE tenant_id = $1 AND grid_view_id = grid_view.id) AS attribute_groups
-      FROM grid_view
-     WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR id = ANY ($2))";
-const APPS: &str = concat!(
-    "-- load_apps
-    SELECT subject_id AS id, group_id AS app_group, connected_by, later_channels, permissions_passed,
-           ARRAY(SELECT scope FROM app_scope WHERE tenant_id = $1 AND subject_id = app.subject_id) AS scopes, ",
-    selection_columns!("app.subject_id", "s.item_id"),
-    " FROM app
-     WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR subject_id = ANY ($2))"
+/// Statements that load the entities of one kind: `$1` is the tenant, `$2` the ids.
+#[derive(Clone, Copy)]
+struct Load {
+    all: &'static str,
+    by_id: &'static str,
+}
+
+/// The statements that load `$columns` of a table. Each id is looked up by itself: a
+/// plan that is made once for all of them, perhaps without statistics, then never
+/// reads the whole tenant.
+macro_rules! load {
+    ($name:literal, $columns:expr, $table:literal, $id:literal) => {
+        Load {
+            all: concat!(
+                "-- ",
+                $name,
+                "\n SELECT ",
+                $columns,
+                " FROM ",
+                $table,
+                " WHERE tenant_id = $1"
+            ),
+            by_id: concat!(
+                "-- ",
+                $name,
+                "\n SELECT ",
+                $columns,
+                " FROM unnest($2::integer[]) AS wanted (wanted_id)
+                 CROSS JOIN LATERAL (SELECT * FROM ",
+                $table,
+                " AS t
+                                      WHERE t.tenant_id = $1 AND t.",
+                $id,
+                " = wanted_id OFFSET 0) AS ",
+                $table
+            ),
+        }
+    };
+}
+
+const GROUPS: Load = load!(
+    "load_groups",
+    "id, code, label, private",
+    "user_group",
+    "id"
+);
+const ROLES: Load = load!(
+    "load_roles",
+    "id, code, label, audience,
+     ARRAY(SELECT permission FROM role_permission WHERE tenant_id = $1 AND role_id = role.id) AS permissions",
+    "role",
+    "id"
+);
+const SUBJECTS: Load = load!(
+    "load_subjects",
+    "id, code, type, enabled,
+     ARRAY(SELECT role_id FROM subject_role WHERE tenant_id = $1 AND subject_id = subject.id) AS roles,
+     ARRAY(SELECT group_id FROM membership WHERE tenant_id = $1 AND subject_id = subject.id) AS groups",
+    "subject",
+    "id"
+);
+const ITEMS: Load = load!(
+    "load_items",
+    "id, code, type, parent_id AS parent, tree_id AS tree,
+     ARRAY(SELECT locale_id FROM channel_locale
+            WHERE tenant_id = $1 AND channel_id = item.id AND item.type = 'channel') AS locales",
+    "item",
+    "id"
+);
+const ATTRIBUTES: Load = load!(
+    "load_attributes",
+    "id, code, group_id AS attribute_group, scopable, localizable",
+    "attribute",
+    "id"
+);
+const GRID_VIEWS: Load = load!(
+    "load_grid_views",
+    "id, code,
+     ARRAY(SELECT group_id FROM grid_view_group
+            WHERE tenant_id = $1 AND grid_view_id = grid_view.id) AS attribute_groups",
+    "grid_view",
+    "id"
+);
+const APPS: Load = load!(
+    "load_apps",
+    concat!(
+        "subject_id AS id, group_id AS app_group, connected_by, later_channels, permissions_passed,
+         ARRAY(SELECT scope FROM app_scope WHERE tenant_id = $1 AND subject_id = app.subject_id) AS scopes, ",
+        selection_columns!("app.subject_id", "s.item_id"),
+    ),
+    "app",
+    "subject_id"
 );
 
 /// No restriction to some ids.
@@ -96,10 +148,16 @@ impl Transaction<'_> {
     ) -> Result<StoredEntities, StoreError> {
         let everything = wanted.everything;
         let subjects = async {
-            match self.subjects_wanted(tenant, wanted).await?.as_deref() {
-                Some([]) => Ok(HashMap::new()),
-                wanted => self.load(SUBJECTS, tenant, wanted).await,
-            }
+            let ids = self.subjects_wanted(tenant, wanted).await?;
+            self.load(SUBJECTS, tenant, ids.as_deref()).await
+        };
+        let attributes = async {
+            let ids = self.attributes_wanted(tenant, wanted).await?;
+            self.load(ATTRIBUTES, tenant, ids.as_deref()).await
+        };
+        let grid_views = async {
+            let ids = self.grid_views_wanted(tenant, wanted).await?;
+            self.load(GRID_VIEWS, tenant, ids.as_deref()).await
         };
         let third_parties = async {
             let is_one = |(kind, _): &(SubjectKind, Code)| *kind != SubjectKind::User;
@@ -116,8 +174,8 @@ impl Transaction<'_> {
                 subjects = subjects,
                 third_parties = third_parties,
                 on_items = self.load_items(tenant, wanted),
-                attributes = self.load_if(everything || wanted.attributes, ATTRIBUTES, tenant),
-                grid_views = self.load_if(everything || wanted.grid_views, GRID_VIEWS, tenant),
+                attributes = attributes,
+                grid_views = grid_views,
                 apps = self.load(APPS, tenant, ALL),
             );
             let (items, rights) = on_items;
@@ -144,26 +202,21 @@ impl Transaction<'_> {
         wanted: &WantedEntities,
     ) -> Result<(HashMap<ItemId, Item>, Rights), StoreError> {
         let named = self.items_wanted(tenant, wanted).await?;
-        let items = async {
-            match named.as_deref() {
-                Some([]) => Ok(HashMap::new()),
-                named => self.load(ITEMS, tenant, named).await,
-            }
-        };
         let moved = async {
             let moved = self.moved_items(tenant, wanted).await?;
-            if moved.is_empty() {
-                return Ok(HashMap::new());
-            }
             self.load(ITEMS, tenant, Some(&moved)).await
         };
-        let all = RightsWanted::OnItems;
-        let wanted = if wanted.everything {
-            &all
-        } else {
-            &wanted.rights
-        };
-        let filter = wanted.filter(named.as_deref());
+        if let (RightsWanted::OfGroups(groups), false) = (&wanted.rights, wanted.everything) {
+            let filter = RightsFilter::of_groups(groups);
+            let rights = self.load_rights(tenant, &filter).await?;
+            let mut ids: HashSet<ItemId> = rights.keys().copied().collect();
+            ids.extend(named.into_iter().flatten());
+            let ids = Vec::from_iter(ids);
+            let items = self.load(ITEMS, tenant, Some(&ids)).await?;
+            return Ok((items, rights));
+        }
+        let items = self.load(ITEMS, tenant, named.as_deref());
+        let filter = wanted.rights_filter(named.as_deref());
         let rights = async {
             match &filter {
                 Some(filter) => self.load_rights(tenant, filter).await,
@@ -188,11 +241,13 @@ impl Transaction<'_> {
         ids: &[i32],
     ) -> Result<Vec<(i32, String)>, StoreError> {
         const SQL: &str = "-- read_codes
-            SELECT id, code FROM item WHERE tenant_id = $1 AND id = ANY ($2)
-             UNION ALL
-            SELECT id, code FROM role WHERE tenant_id = $1 AND id = ANY ($2)
-             UNION ALL
-            SELECT id, code FROM subject WHERE tenant_id = $1 AND id = ANY ($2)";
+            SELECT wanted.id, entity.code
+              FROM unnest($2::integer[]) AS wanted (id)
+             CROSS JOIN LATERAL (SELECT code FROM item WHERE tenant_id = $1 AND item.id = wanted.id
+                                  UNION ALL
+                                 SELECT code FROM role WHERE tenant_id = $1 AND role.id = wanted.id
+                                  UNION ALL
+                                 SELECT code FROM subject WHERE tenant_id = $1 AND subject.id = wanted.id) AS entity";
         self.parsed(SQL, &[&tenant.0, &ids], |row| {
             Ok((row.get("id")?, row.get("code")?))
         })
@@ -202,7 +257,7 @@ impl Transaction<'_> {
     /// Loads the entities of one kind, or those with the ids `only`, by id.
     async fn load<Id, T>(
         &self,
-        sql: &'static str,
+        load: Load,
         tenant: TenantId,
         only: Option<&[impl ToSql + Sync]>,
     ) -> Result<HashMap<Id, T>, StoreError>
@@ -210,17 +265,19 @@ impl Transaction<'_> {
         Id: for<'r> FromSql<'r> + Eq + Hash,
         T: FromRow,
     {
-        self.parsed(sql, &[&tenant.0, &only], |row| {
-            Ok((row.get("id")?, T::from_row(row)?))
-        })
-        .await
+        let parse = |row: &Columns<'_>| Ok((row.get("id")?, T::from_row(row)?));
+        match only {
+            Some([]) => Ok(HashMap::new()),
+            Some(ids) => self.parsed(load.by_id, &[&tenant.0, &ids], parse).await,
+            None => self.parsed(load.all, &[&tenant.0], parse).await,
+        }
     }
 
     /// Loads all entities of one kind, if they are wanted.
     async fn load_if<Id, T>(
         &self,
         is_wanted: bool,
-        sql: &'static str,
+        load: Load,
         tenant: TenantId,
     ) -> Result<HashMap<Id, T>, StoreError>
     where
@@ -228,7 +285,7 @@ impl Transaction<'_> {
         T: FromRow,
     {
         if is_wanted {
-            self.load(sql, tenant, ALL).await
+            self.load(load, tenant, ALL).await
         } else {
             Ok(HashMap::new())
         }
@@ -248,16 +305,41 @@ impl Transaction<'_> {
         filter: &RightsFilter<'_>,
     ) -> Result<Rights, StoreError> {
         const NAME: &str = "load_rights";
-        const SQL: &str = "-- load_rights
-            SELECT item_id, group_id, level
-              FROM access_right
-             WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR item_id = ANY ($2))
-               AND ($3::text[] IS NULL OR group_id IN (SELECT id FROM user_group WHERE tenant_id = $1 AND key = ANY ($3)))
+        const ALL: &str = "-- load_rights
+            SELECT item_id, group_id, level FROM access_right WHERE tenant_id = $1
              ORDER BY item_id, group_id";
+        const ON_ITEMS: &str = "-- load_rights
+            SELECT access.item_id, access.group_id, access.level
+              FROM unnest($2::integer[]) AS wanted (item)
+             CROSS JOIN LATERAL (SELECT item_id, group_id, level FROM access_right AS a
+                                  WHERE a.tenant_id = $1 AND a.item_id = wanted.item OFFSET 0) AS access
+             ORDER BY access.item_id, access.group_id";
+        const OF_GROUPS: &str = "-- load_rights
+            SELECT access.item_id, access.group_id, access.level
+              FROM unnest($2::text[]) AS wanted (key)
+             CROSS JOIN LATERAL (SELECT id FROM user_group AS g
+                                  WHERE g.tenant_id = $1 AND g.key = wanted.key OFFSET 0) AS named
+             CROSS JOIN LATERAL (SELECT item_id, group_id, level FROM access_right AS a
+                                  WHERE a.tenant_id = $1 AND a.group_id = named.id OFFSET 0) AS access
+             ORDER BY access.item_id, access.group_id";
+        const ON_ITEMS_OF_GROUPS: &str = "-- load_rights
+            SELECT access.item_id, access.group_id, access.level
+              FROM unnest($2::text[]) AS wanted (key)
+             CROSS JOIN LATERAL (SELECT id FROM user_group AS g
+                                  WHERE g.tenant_id = $1 AND g.key = wanted.key OFFSET 0) AS named
+             CROSS JOIN unnest($3::integer[]) AS on_item (id)
+             CROSS JOIN LATERAL (SELECT item_id, group_id, level FROM access_right AS a
+                                  WHERE a.tenant_id = $1 AND a.group_id = named.id AND a.item_id = on_item.id OFFSET 0) AS access
+             ORDER BY access.item_id, access.group_id";
         let RightsFilter { items, groups } = filter;
-        let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.0, items, groups];
+        let (sql, parameters): (_, Vec<&(dyn ToSql + Sync)>) = match (items, groups) {
+            (None, None) => (ALL, vec![&tenant.0]),
+            (Some(items), None) => (ON_ITEMS, vec![&tenant.0, items]),
+            (None, Some(groups)) => (OF_GROUPS, vec![&tenant.0, groups]),
+            (Some(items), Some(groups)) => (ON_ITEMS_OF_GROUPS, vec![&tenant.0, groups, items]),
+        };
         let mut rights = Rights::new();
-        let mut rows = self.stream(NAME, SQL, parameters).await?;
+        let mut rows = self.stream(NAME, sql, parameters).await?;
         while let Some(row) = self.next_row(NAME, &mut rows).await? {
             let row = Columns::new(NAME, &row);
             let right = (row.get("group_id")?, row.level("level")?);

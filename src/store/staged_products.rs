@@ -150,7 +150,8 @@ impl Transaction<'_> {
             DELETE FROM changed_product;
             DELETE FROM removed_product";
         const SIZE: &str = "-- staging_size
-            SELECT pg_relation_size('pg_temp.staged_product') + pg_relation_size('pg_temp.changed_product') AS size";
+            SELECT pg_relation_size('pg_temp.staged_product') + pg_relation_size('pg_temp.changed_product')
+                 + pg_relation_size('pg_temp.removed_product') AS size";
         const TRUNCATE: &str = "TRUNCATE staged_product, changed_product, removed_product";
         let is_small = self.planning() == Planning::ByIndex;
         send_together!(

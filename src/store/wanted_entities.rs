@@ -1,6 +1,6 @@
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{FromSql, ToSql};
 
-use crate::domain::{Code, ItemId, ItemKind, SubjectId, SubjectKind};
+use crate::domain::{AttributeId, Code, GridViewId, ItemId, ItemKind, SubjectId, SubjectKind};
 
 use super::{StoreError, TenantId, Transaction};
 
@@ -35,12 +35,36 @@ pub struct WantedEntities {
     /// Categories, each with its new parent. For those whose parent changes, all
     /// descendants are read, without the access rights on them.
     pub moved: Vec<(Code, Code)>,
-    /// True to read all attributes.
-    pub attributes: bool,
-    /// True to read all grid views.
-    pub grid_views: bool,
+    /// Attributes to read.
+    pub attributes: GroupedWanted,
+    /// Grid views to read.
+    pub grid_views: GroupedWanted,
     /// Access rights to read.
     pub rights: RightsWanted,
+}
+
+/// Attributes or grid views to read.
+#[derive(Clone, Debug, Default)]
+pub enum GroupedWanted {
+    /// None of them.
+    #[default]
+    Nothing,
+    /// Those with these codes.
+    Named(Vec<Code>),
+    /// Those of the attribute groups with these codes.
+    OfAttributeGroups(Vec<Code>),
+}
+
+impl GroupedWanted {
+    /// Returns the folded codes of entities and of attribute groups; `None` if nothing
+    /// is wanted.
+    fn keys(&self) -> Option<[Vec<&str>; 2]> {
+        match self {
+            Self::Nothing => None,
+            Self::Named(codes) => Some([keys(codes), Vec::new()]),
+            Self::OfAttributeGroups(codes) => Some([Vec::new(), keys(codes)]),
+        }
+    }
 }
 
 /// Relatives of categories that are read with them.
@@ -65,7 +89,7 @@ pub enum RightsWanted {
     OnItems,
     /// Access rights of these groups on the items that are read.
     OnItemsOf(Vec<Code>),
-    /// All access rights of these groups; the items must be read too.
+    /// All access rights of these groups, and the items that they are on.
     OfGroups(Vec<Code>),
 }
 
@@ -99,12 +123,14 @@ impl Transaction<'_> {
              UNION
             SELECT member.subject_id
               FROM user_group AS g
-              JOIN membership AS member ON member.tenant_id = $1 AND member.group_id = g.id
+             CROSS JOIN LATERAL (SELECT subject_id FROM membership AS m
+                                  WHERE m.tenant_id = $1 AND m.group_id = g.id OFFSET 0) AS member
              WHERE g.tenant_id = $1 AND g.key = ANY ($4::text[])
              UNION
             SELECT holder.subject_id
               FROM role
-              JOIN subject_role AS holder ON holder.tenant_id = $1 AND holder.role_id = role.id
+             CROSS JOIN LATERAL (SELECT subject_id FROM subject_role AS s
+                                  WHERE s.tenant_id = $1 AND s.role_id = role.id OFFSET 0) AS holder
              WHERE role.tenant_id = $1 AND role.key = ANY ($5::text[])
              UNION
             SELECT holder.subject_id
@@ -114,11 +140,13 @@ impl Transaction<'_> {
              WHERE role.tenant_id = $1 AND role.key = ANY ($6::text[])
              UNION
             SELECT subject.id
-              FROM role_permission AS granted
-              JOIN subject_role AS holder ON holder.tenant_id = $1 AND holder.role_id = granted.role_id
-              JOIN subject ON subject.tenant_id = $1 AND subject.id = holder.subject_id
-             WHERE granted.tenant_id = $1 AND granted.permission = ANY ($7::text[])
-               AND subject.type = 'user' AND subject.enabled";
+              FROM (SELECT DISTINCT role_id FROM role_permission
+                     WHERE tenant_id = $1 AND permission = ANY ($7::text[])) AS granted
+             CROSS JOIN LATERAL (SELECT subject_id FROM subject_role AS s
+                                  WHERE s.tenant_id = $1 AND s.role_id = granted.role_id OFFSET 0) AS holder
+             CROSS JOIN LATERAL (SELECT id, type, enabled FROM subject AS s
+                                  WHERE s.tenant_id = $1 AND s.id = holder.subject_id OFFSET 0) AS subject
+             WHERE subject.type = 'user' AND subject.enabled";
         if wanted.everything {
             return Ok(None);
         }
@@ -171,7 +199,12 @@ impl Transaction<'_> {
                                       WHERE $4 = 'descendants' AND i.tenant_id = $1 AND i.parent_id = kin.id) AS item)
             SELECT id FROM kin
              UNION
-            SELECT id FROM item WHERE tenant_id = $1 AND type = ANY ($5::text[])";
+            SELECT item.id
+              FROM unnest($5::text[]) AS whole (type)
+             CROSS JOIN LATERAL (SELECT id FROM item AS i
+                                  WHERE i.tenant_id = $1 AND i.type = whole.type
+                                    AND i.space = CASE WHEN whole.type IN ('import_profile', 'export_profile')
+                                                       THEN 'profile' ELSE whole.type END OFFSET 0) AS item";
         if wanted.everything {
             return Ok(None);
         }
@@ -194,6 +227,71 @@ impl Transaction<'_> {
 }
 
 impl Transaction<'_> {
+    /// Returns the numbers of the wanted attributes; `None` for all.
+    pub(super) async fn attributes_wanted(
+        &self,
+        tenant: TenantId,
+        wanted: &WantedEntities,
+    ) -> Result<Option<Vec<AttributeId>>, StoreError> {
+        const SQL: &str = "-- attributes_wanted
+            SELECT attribute.id
+              FROM unnest($2::text[]) AS named (key)
+             CROSS JOIN LATERAL (SELECT id FROM attribute AS a
+                                  WHERE a.tenant_id = $1 AND a.key = named.key OFFSET 0) AS attribute
+             UNION
+            SELECT attribute.id
+              FROM unnest($3::text[]) AS named (key)
+             CROSS JOIN LATERAL (SELECT id FROM item AS i
+                                  WHERE i.tenant_id = $1 AND i.space = 'attribute_group' AND i.key = named.key OFFSET 0) AS item
+             CROSS JOIN LATERAL (SELECT id FROM attribute AS a
+                                  WHERE a.tenant_id = $1 AND a.group_id = item.id OFFSET 0) AS attribute";
+        self.of_attribute_groups(SQL, tenant, wanted, &wanted.attributes)
+            .await
+    }
+
+    /// Returns the numbers of the wanted grid views; `None` for all.
+    pub(super) async fn grid_views_wanted(
+        &self,
+        tenant: TenantId,
+        wanted: &WantedEntities,
+    ) -> Result<Option<Vec<GridViewId>>, StoreError> {
+        const SQL: &str = "-- grid_views_wanted
+            SELECT view.id
+              FROM unnest($2::text[]) AS named (key)
+             CROSS JOIN LATERAL (SELECT id FROM grid_view AS v
+                                  WHERE v.tenant_id = $1 AND v.key = named.key OFFSET 0) AS view
+             UNION
+            SELECT view.id
+              FROM unnest($3::text[]) AS named (key)
+             CROSS JOIN LATERAL (SELECT id FROM item AS i
+                                  WHERE i.tenant_id = $1 AND i.space = 'attribute_group' AND i.key = named.key OFFSET 0) AS item
+             CROSS JOIN LATERAL (SELECT grid_view_id AS id FROM grid_view_group AS g
+                                  WHERE g.tenant_id = $1 AND g.group_id = item.id OFFSET 0) AS view";
+        self.of_attribute_groups(SQL, tenant, wanted, &wanted.grid_views)
+            .await
+    }
+
+    async fn of_attribute_groups<Id>(
+        &self,
+        sql: &'static str,
+        tenant: TenantId,
+        all: &WantedEntities,
+        wanted: &GroupedWanted,
+    ) -> Result<Option<Vec<Id>>, StoreError>
+    where
+        Id: for<'r> FromSql<'r>,
+    {
+        if all.everything {
+            return Ok(None);
+        }
+        let Some([named, groups]) = wanted.keys() else {
+            return Ok(Some(Vec::new()));
+        };
+        self.parsed(sql, &[&tenant.0, &named, &groups], |row| row.get("id"))
+            .await
+            .map(Some)
+    }
+
     /// Returns the numbers of the categories whose parent changes, and of all their
     /// descendants.
     pub(super) async fn moved_items(
@@ -236,15 +334,29 @@ pub(super) struct RightsFilter<'w> {
     pub(super) groups: Option<Vec<&'w str>>,
 }
 
-impl RightsWanted {
+impl<'w> RightsFilter<'w> {
+    /// Selects all rights of these groups.
+    pub(super) fn of_groups(groups: &'w [Code]) -> Self {
+        Self {
+            items: None,
+            groups: Some(keys(groups)),
+        }
+    }
+}
+
+impl WantedEntities {
     /// Returns the filter, given the numbers of the items that were read; `None` if
     /// no access rights are wanted.
-    pub(super) fn filter<'w>(&'w self, items: Option<&'w [ItemId]>) -> Option<RightsFilter<'w>> {
-        let (items, groups) = match self {
-            Self::Nothing => return None,
-            Self::OnItems => (items, None),
-            Self::OnItemsOf(groups) => (items, Some(keys(groups))),
-            Self::OfGroups(groups) => (None, Some(keys(groups))),
+    pub(super) fn rights_filter<'w>(
+        &'w self,
+        items: Option<&'w [ItemId]>,
+    ) -> Option<RightsFilter<'w>> {
+        let groups = match &self.rights {
+            _ if self.everything => None,
+            RightsWanted::Nothing => return None,
+            RightsWanted::OnItems => None,
+            RightsWanted::OnItemsOf(groups) => Some(keys(groups)),
+            RightsWanted::OfGroups(groups) => return Some(RightsFilter::of_groups(groups)),
         };
         Some(RightsFilter { items, groups })
     }

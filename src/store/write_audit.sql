@@ -10,7 +10,9 @@ hashed AS MATERIALIZED (
       FROM new_row),
 chain AS (
     SELECT sha256((SELECT audit_hash FROM tenant WHERE id = $1::integer) || chain_hash(row_hash ORDER BY part)) AS hash
-      FROM (SELECT part, row_hash FROM audit WHERE $14::integer IS NOT NULL AND tenant_id = $1 AND revision = $2
+      -- In the order of the primary key: by any other index the tenant's whole log would be read.
+      FROM ((SELECT part, row_hash FROM audit WHERE $14::integer IS NOT NULL AND tenant_id = $1 AND revision = $2
+              ORDER BY part OFFSET 0)
              UNION ALL
             SELECT part, row_hash FROM hashed) AS every)
 INSERT INTO audit (tenant_id, revision, part, last, actor, request_id, idempotency_key, kind,

@@ -198,7 +198,8 @@ impl Transaction<'_> {
                        last_product_id = $4,
                        audit_hash = (SELECT hash
                                        FROM audit
-                                      WHERE tenant_id = $1 AND revision = $2 AND last)
+                                      WHERE tenant_id = $1 AND revision = $2 AND last
+                                      ORDER BY part DESC LIMIT 1)
                  WHERE id = $1),
             logged AS (
                 INSERT INTO commit_log (n, member, tenant_id, revision)

@@ -65,6 +65,7 @@ mod prunes;
 mod refusals;
 mod remedies;
 mod serving;
+mod small_calls;
 mod stored_answers;
 mod supervised;
 #[path = "../support/support.rs"]

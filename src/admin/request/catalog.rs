@@ -8,7 +8,7 @@ use crate::{
     domain::{
         AttributePatch, CategoryPatch, ChannelPatch, Code, GridViewPatch, ItemKind, ProfilePatch,
     },
-    store::{Relatives, RightsWanted, WantedEntities},
+    store::{GroupedWanted, Relatives, RightsWanted, WantedEntities},
 };
 
 use super::{distinct, put_each};
@@ -167,7 +167,7 @@ pub(super) fn put_attributes_wants(entries: &[AttributePatch]) -> WantedEntities
         .filter_map(|entry| entry.group.as_ref())
         .collect();
     WantedEntities {
-        attributes: true,
+        attributes: GroupedWanted::Named(entries.iter().map(|entry| entry.code.clone()).collect()),
         ..items_wanted(ItemKind::AttributeGroup, groups)
     }
 }
@@ -189,7 +189,7 @@ pub(super) fn put_grid_views_wants(entries: &[GridViewPatch]) -> WantedEntities 
         .flatten()
         .collect();
     WantedEntities {
-        grid_views: true,
+        grid_views: GroupedWanted::Named(entries.iter().map(|entry| entry.code.clone()).collect()),
         ..items_wanted(ItemKind::AttributeGroup, groups)
     }
 }

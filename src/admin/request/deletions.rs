@@ -1,5 +1,3 @@
-use strum::IntoEnumIterator as _;
-
 use crate::{
     admin::{
         coded_kind::CodedKind,
@@ -7,7 +5,7 @@ use crate::{
         plan::{Cascade, Planner},
     },
     domain::{Code, Item, ItemKind, SubjectKind},
-    store::{RightsWanted, WantedEntities},
+    store::{GroupedWanted, RightsWanted, WantedEntities},
 };
 
 use super::{
@@ -21,7 +19,6 @@ pub(super) fn wants(what: CodedKind, codes: &[Code]) -> WantedEntities {
     match what {
         CodedKind::UserGroups => WantedEntities {
             members_of: codes.to_vec(),
-            item_kinds: ItemKind::iter().collect(),
             rights: RightsWanted::OfGroups(codes.to_vec()),
             ..WantedEntities::default()
         },
@@ -39,19 +36,28 @@ pub(super) fn wants(what: CodedKind, codes: &[Code]) -> WantedEntities {
         },
         CodedKind::Items(kind) => WantedEntities {
             item_kinds: Vec::from_iter((kind == ItemKind::Locale).then_some(ItemKind::Channel)),
-            attributes: kind == ItemKind::AttributeGroup,
-            grid_views: kind == ItemKind::AttributeGroup,
+            attributes: referring(kind, codes),
+            grid_views: referring(kind, codes),
             rights: RightsWanted::OnItems,
             ..items_wanted(kind, codes)
         },
         CodedKind::Attributes => WantedEntities {
-            attributes: true,
+            attributes: GroupedWanted::Named(codes.to_vec()),
             ..WantedEntities::default()
         },
         CodedKind::GridViews => WantedEntities {
-            grid_views: true,
+            grid_views: GroupedWanted::Named(codes.to_vec()),
             ..WantedEntities::default()
         },
+    }
+}
+
+/// Returns what refers to the items, if they are attribute groups.
+fn referring(kind: ItemKind, codes: &[Code]) -> GroupedWanted {
+    if kind == ItemKind::AttributeGroup {
+        GroupedWanted::OfAttributeGroups(codes.to_vec())
+    } else {
+        GroupedWanted::Nothing
     }
 }
 
