@@ -5,11 +5,13 @@ mod progress;
 mod request;
 
 use serde_json::{Value, json};
+use strum::IntoEnumIterator as _;
 use uuid::Uuid;
 
 use crate::{
     domain::{
-        AppStep, CATALOGUE, Code, EntityKind, ScopeSet, SelectionPatch, SubjectId, SubjectKind,
+        AppStep, CATALOGUE, Code, EntityKind, ItemKind, ScopeSet, SelectionPatch, SubjectId,
+        SubjectKind,
     },
     store::{AppRequestRow, RightsWanted, WantedEntities},
 };
@@ -188,7 +190,7 @@ impl Comparison<'_, '_> {
     /// Connects or re-authorizes the app: the last step.
     async fn connect(&self, row: &AppRequestRow, progress: &Progress) -> Result<Found, AdminError> {
         let edition = self.pass.tenant.edition;
-        let mut change_set = ChangeSet::read(self.pass, &WantedEntities::everything()).await?;
+        let mut change_set = read_app_with_rights(self.pass, &row.app).await?;
         let mut planner = Planner::new(&mut change_set);
         // The edition may have changed since the request was started.
         let (granted, _) = offered_scopes(progress.scopes, edition);
@@ -256,6 +258,18 @@ impl Found {
 async fn read_app(pass: &Pass<'_>, app: &Code) -> Result<ChangeSet, AdminError> {
     let wanted = WantedEntities {
         subjects: vec![(SubjectKind::App, app.clone())],
+        ..WantedEntities::default()
+    };
+    ChangeSet::read(pass, &wanted).await
+}
+
+/// Reads what a change of an app's rights needs: every item that an app may select.
+async fn read_app_with_rights(pass: &Pass<'_>, app: &Code) -> Result<ChangeSet, AdminError> {
+    let group = app.app_group().ok();
+    let wanted = WantedEntities {
+        subjects: vec![(SubjectKind::App, app.clone())],
+        item_kinds: ItemKind::iter().collect(),
+        rights: RightsWanted::OfGroups(group.into_iter().collect()),
         ..WantedEntities::default()
     };
     ChangeSet::read(pass, &wanted).await

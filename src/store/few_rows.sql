@@ -6,6 +6,5 @@ SET LOCAL plan_cache_mode = force_generic_plan;
 SET LOCAL seq_page_cost = 10000;
 SET LOCAL random_page_cost = 0.1;
 SET LOCAL cpu_tuple_cost = 10;
-SET LOCAL cpu_index_tuple_cost = 10;
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off

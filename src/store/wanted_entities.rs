@@ -7,10 +7,6 @@ use super::{StoreError, TenantId, Transaction};
 /// Entities of a tenant that a change reads. User groups, and apps with their
 /// selections, are few and always read.
 #[derive(Clone, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each states of one entity whether all of it is read"
-)]
 pub struct WantedEntities {
     /// True to read all entities; overrides the other fields.
     pub everything: bool,

@@ -24,7 +24,7 @@ const READ_WHOLE: [&str; 5] = [
 ];
 
 /// Categories of the tenant, on each of which each group has a right.
-const CATEGORIES: usize = 600;
+const CATEGORIES: usize = 2_500;
 
 /// How often each call is made.
 const TIMES: usize = 5;
@@ -98,6 +98,42 @@ const WRITES: &[Call] = &[
         |n| json!({"codes": [format!("v{n}")]}),
     ),
     (
+        "CatalogService/DeleteLocales",
+        |n| json!({"codes": [format!("l{n}")]}),
+    ),
+    (
+        "CatalogService/DeleteAttributeGroups",
+        |n| json!({"codes": [format!("ag{n}")], "cascade": true}),
+    ),
+    (
+        "CatalogService/PutChannels",
+        |n| json!({"channels": [{"code": format!("ch{n}"), "tree": "c0", "locales": ["en_US"]}]}),
+    ),
+    (
+        "CatalogService/DeleteChannels",
+        |n| json!({"codes": [format!("ch{n}")]}),
+    ),
+    (
+        "CatalogService/PutAssetFamilies",
+        |n| json!({"assetFamilies": [{"code": format!("family{n}")}]}),
+    ),
+    (
+        "CatalogService/PutProfiles",
+        |n| json!({"profiles": [{"code": format!("job{n}"), "kind": "PROFILE_KIND_EXPORT"}]}),
+    ),
+    (
+        "AppService/StartConnection",
+        |n| json!({"actor": "user:admin", "app": format!("new{n}"), "scopes": ["read_products"]}),
+    ),
+    (
+        "AppService/UpdateScopes",
+        |n| json!({"app": format!("app{n}"), "scopes": ["read_products"]}),
+    ),
+    (
+        "AppService/Disconnect",
+        |n| json!({"app": format!("app{n}")}),
+    ),
+    (
         "AccessRightsService/GrantAccess",
         |n| json!({"grants": [{"group": "staff", "item": {"type": "category", "id": format!("c{}", 100 + n)}, "level": "LEVEL_OWN"}]}),
     ),
@@ -149,23 +185,30 @@ fn user(n: usize) -> Value {
     json!({"type": "user", "id": format!("u{n}")})
 }
 
+/// Makes the line of a number.
+type Line = fn(usize) -> String;
+
 /// A file of the lines that `line` makes of the numbers, after a first one.
 fn numbered(name: &str, first: &str, numbers: usize, line: impl Fn(usize) -> String) -> File {
     let lines: Vec<String> = (0..numbers).map(line).collect();
-    let lines = lines.iter().map(String::as_str);
-    file(name, &Vec::from_iter([first].into_iter().chain(lines)))
+    let lines = [first].into_iter().chain(lines.iter().map(String::as_str));
+    file(name, &lines.collect::<Vec<_>>())
 }
 
-/// A tenant of many users, products, attributes and grid views, and of 30 groups that
+/// A tenant of many users, products, attributes and grid views, and of 8 groups that
 /// view each category.
 fn large() -> Vec<File> {
-    let groups = (0..30).map(|n| format!("g{n}"));
-    let groups = Vec::from_iter(groups).join(",");
+    let groups: Vec<String> = (0..8).map(|n| format!("g{n}")).collect();
+    let groups = groups.join(",");
     let mut files = vec![
+        file("locales.csv", &["code", "en_US"]),
+        numbered("apps.csv", "code;scopes", TIMES + 1, |n| {
+            format!("app{n};read_products,write_products")
+        }),
         file("attribute_groups.csv", &["code", "marketing"]),
-        numbered("user_groups.csv", "name\nstaff", 36, |n| match n {
-            0..30 => format!("g{n}"),
-            _ => format!("small{}", n - 30),
+        numbered("user_groups.csv", "name\nstaff", 14, |n| match n {
+            0..8 => format!("g{n}"),
+            _ => format!("small{}", n - 8),
         }),
         numbered(
             "user_roles.csv",
@@ -174,7 +217,7 @@ fn large() -> Vec<File> {
             |n| format!("unused{n};product.create"),
         ),
     ];
-    let many: [(&str, &str, fn(usize) -> String); 4] = [
+    let many: [(&str, &str, Line); 4] = [
         ("users.csv", "username;roles;groups\nadmin;boss;", |n| {
             format!("u{n};clerk;staff")
         }),
@@ -214,19 +257,14 @@ fn large() -> Vec<File> {
 async fn rows_read(client: &Client) -> Vec<(String, i64)> {
     const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
          WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    // A session adds to the counters when it ends.
-    while client
-        .query_one(OTHERS, &[])
-        .await
-        .unwrap()
-        .get::<_, i64>(0)
-        > 0
-    {}
     const SQL: &str =
         "SELECT t.relname::text, (t.seq_tup_read + COALESCE(sum(i.idx_tup_read), 0))::bigint
           FROM pg_stat_user_tables AS t
           LEFT JOIN pg_stat_user_indexes AS i USING (relid)
          GROUP BY t.relname, t.seq_tup_read ORDER BY t.relname";
+    let others = async || -> i64 { client.query_one(OTHERS, &[]).await.unwrap().get(0) };
+    // A session adds to the counters when it ends.
+    while others().await > 0 {}
     let read = client.query(SQL, &[]).await.unwrap();
     read.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
