@@ -86,8 +86,8 @@ pub(crate) fn tag() -> Value {
     })
 }
 
-/// Returns the paths: each endpoint for the default tenant and for a named one, and the
-/// configuration.
+/// Returns the paths: each endpoint, and the configuration, for the default tenant and for
+/// a named one.
 pub(crate) fn paths() -> Map<String, Value> {
     let mut paths = Map::new();
     for endpoint in ENDPOINTS {
@@ -98,10 +98,10 @@ pub(crate) fn paths() -> Map<String, Value> {
         let of_tenant = operation(&endpoint, "Tenant", &[tenant(), request_id]);
         paths.insert(format!("{TENANT}{path}"), json!({ "post": of_tenant }));
     }
-    paths.insert(
-        CONFIGURATION_PATH.to_owned(),
-        json!({ "get": configuration() }),
-    );
+    let own = json!({ "get": configuration("", &[]) });
+    paths.insert(CONFIGURATION_PATH.to_owned(), own);
+    let of_tenant = json!({ "get": configuration("Tenant", &[tenant()]) });
+    paths.insert(format!("{CONFIGURATION_PATH}{TENANT}"), of_tenant);
     paths
 }
 
@@ -162,14 +162,15 @@ fn tenant() -> Value {
     })
 }
 
-/// Returns the operation that reads the configuration.
-fn configuration() -> Value {
+/// Returns the operation that reads the configuration; `of` makes its identifier unique.
+fn configuration(of: &str, parameters: &[Value]) -> Value {
     let summary = "Returns the URLs of the endpoints.";
     json!({
-        "operationId": format!("{TAG}_Configuration"),
+        "operationId": format!("{TAG}_{of}Configuration"),
         "tags": [TAG],
         "summary": summary,
         "description": format!("{summary} Status 404 unless the server has `--public-url`."),
+        "parameters": parameters,
         "security": [],
         "responses": {
             "200": {
