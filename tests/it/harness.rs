@@ -18,6 +18,7 @@ pub(crate) mod words;
 
 pub(crate) use self::{
     database::Database,
+    http_client::{STREAM, framed},
     import::{File, file, header, import, parts},
     likely_messages::{messages, methods},
     made_catalog::MadeCatalog,

@@ -11,8 +11,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{rpc, shop};
-use crate::harness::TestServer;
+use super::{fill, rpc, shop};
+use crate::harness::{Database, STREAM, TestServer, framed};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packing = GzEncoder::new(Vec::new(), Compression::fast());
@@ -248,24 +248,39 @@ async fn heads_that_are_no_http_are_refused() {
     server.http().get("/").await;
 }
 
+/// Opens a connection, and on it a watch that never ends by itself.
+async fn watched(server: &TestServer) -> TcpStream {
+    let body = framed(0, b"{}");
+    let head = format!(
+        "POST /pim.authz.v1.AuditService/WatchChanges HTTP/1.1\r\nhost: x\r\n\
+         content-type: {}\r\ncontent-length: {}\r\n\r\n",
+        STREAM.1,
+        body.len()
+    );
+    loop {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let mut begun = [0; 12];
+        let sent = stream.write_all(&[head.as_bytes(), &body].concat()).await;
+        // One connection too many is closed at once.
+        if sent.is_ok() && stream.read_exact(&mut begun).await.is_ok() {
+            assert_eq!(&begun, b"HTTP/1.1 200");
+            return stream;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_call_that_is_given_up_leaves_nothing() {
-    let server = shop().await;
-    let waiting =
-        r#"{"subject":{"type":"user","id":"julia"},"action":"product.list","minimumRevision":9}"#;
-    for _ in 0..20 {
-        let request = format!(
-            "POST {} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{waiting}",
-            rpc("Check"),
-            waiting.len()
-        );
-        let mut stream = TcpStream::connect(server.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-    }
-    let question = json!({"subject": {"type": "user", "id": "julia"}, "action": "product.list"});
-    assert_eq!(
-        server.http().post(&rpc("Check"), &question).await.ok()["allowed"],
-        true
-    );
+    let database = Database::create().await;
+    let mut config = TestServer::config(&database);
+    config.limits.connections = 4;
+    let server = TestServer::start_with(config, database).await;
+    fill(&server).await;
+    let given_up = async {
+        for _ in 0..20 {
+            drop(watched(&server).await);
+        }
+    };
+    // Calls that stayed would keep their connections.
+    timeout(Duration::from_mins(1), given_up).await.unwrap();
 }
