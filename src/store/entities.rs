@@ -316,7 +316,7 @@ impl Transaction<'_> {
              ORDER BY access.item_id, access.group_id";
         const OF_GROUPS: &str = "-- load_rights
             SELECT access.item_id, access.group_id, access.level
-              FROM unnest($2::text[]) AS wanted (key)
+              FROM (SELECT DISTINCT key FROM unnest($2::text[]) AS key) AS wanted
              CROSS JOIN LATERAL (SELECT id FROM user_group AS g
                                   WHERE g.tenant_id = $1 AND g.key = wanted.key OFFSET 0) AS named
              CROSS JOIN LATERAL (SELECT item_id, group_id, level FROM access_right AS a
@@ -324,7 +324,7 @@ impl Transaction<'_> {
              ORDER BY access.item_id, access.group_id";
         const ON_ITEMS_OF_GROUPS: &str = "-- load_rights
             SELECT access.item_id, access.group_id, access.level
-              FROM unnest($2::text[]) AS wanted (key)
+              FROM (SELECT DISTINCT key FROM unnest($2::text[]) AS key) AS wanted
              CROSS JOIN LATERAL (SELECT id FROM user_group AS g
                                   WHERE g.tenant_id = $1 AND g.key = wanted.key OFFSET 0) AS named
              CROSS JOIN unnest($3::integer[]) AS on_item (id)
