@@ -169,6 +169,10 @@ const READS: &[Call] = &[
         "AccessRightsService/ListAccess",
         |_| json!({"pageSize": 10, "item": {"type": "category", "id": "c1"}}),
     ),
+    ("AuthorizationService/ListAllowed", |_| {
+        let viewer = json!({"type": "user", "id": "viewer"});
+        json!({"subject": viewer, "action": "view", "resourceType": "product", "pageSize": 10})
+    }),
     ("DirectoryService/ListUsers", |_| json!({"pageSize": 10})),
     ("CatalogService/ListCategories", |_| json!({"pageSize": 10})),
     ("CatalogService/ListAttributes", |_| json!({"pageSize": 10})),
@@ -218,9 +222,11 @@ fn large() -> Vec<File> {
         ),
     ];
     let many: [(&str, &str, Line); 4] = [
-        ("users.csv", "username;roles;groups\nadmin;boss;", |n| {
-            format!("u{n};clerk;staff")
-        }),
+        (
+            "users.csv",
+            "username;roles;groups\nadmin;boss;\nviewer;clerk;small1",
+            |n| format!("u{n};clerk;staff"),
+        ),
         ("attributes.csv", "code;group", |n| {
             format!("a{n};marketing")
         }),
