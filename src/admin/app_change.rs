@@ -190,7 +190,9 @@ impl Comparison<'_, '_> {
     /// Connects or re-authorizes the app: the last step.
     async fn connect(&self, row: &AppRequestRow, progress: &Progress) -> Result<Found, AdminError> {
         let edition = self.pass.tenant.edition;
-        let mut change_set = read_app_with_rights(self.pass, &row.app).await?;
+        // The app may select any of them.
+        let every_kind = ItemKind::iter().collect();
+        let mut change_set = read_app_with_rights(self.pass, &row.app, every_kind).await?;
         let mut planner = Planner::new(&mut change_set);
         // The edition may have changed since the request was started.
         let (granted, _) = offered_scopes(progress.scopes, edition);
@@ -263,12 +265,16 @@ async fn read_app(pass: &Pass<'_>, app: &Code) -> Result<ChangeSet, AdminError> 
     ChangeSet::read(pass, &wanted).await
 }
 
-/// Reads what a change of an app's rights needs: every item that an app may select.
-async fn read_app_with_rights(pass: &Pass<'_>, app: &Code) -> Result<ChangeSet, AdminError> {
+/// Reads an app with its rights, and all items of some kinds.
+async fn read_app_with_rights(
+    pass: &Pass<'_>,
+    app: &Code,
+    item_kinds: Vec<ItemKind>,
+) -> Result<ChangeSet, AdminError> {
     let group = app.app_group().ok();
     let wanted = WantedEntities {
         subjects: vec![(SubjectKind::App, app.clone())],
-        item_kinds: ItemKind::iter().collect(),
+        item_kinds,
         rights: RightsWanted::OfGroups(group.into_iter().collect()),
         ..WantedEntities::default()
     };
@@ -307,13 +313,7 @@ async fn permitted(pass: &Pass<'_>, actor: &Code) -> Result<(), AdminError> {
 }
 
 async fn disconnected(pass: &Pass<'_>, app: &Code) -> Result<Found, AdminError> {
-    let group = app.app_group().ok();
-    let wanted = WantedEntities {
-        subjects: vec![(SubjectKind::App, app.clone())],
-        rights: RightsWanted::OfGroups(group.into_iter().collect()),
-        ..WantedEntities::default()
-    };
-    let mut change_set = ChangeSet::read(pass, &wanted).await?;
+    let mut change_set = read_app_with_rights(pass, app, Vec::new()).await?;
     let mut planner = Planner::new(&mut change_set);
     planner.delete_app(app)?;
     planner.end_deletions();

@@ -134,6 +134,9 @@ const APPS: Load = load!(
 /// No restriction to some ids.
 const ALL: Option<&[i32]> = None;
 
+/// No ids.
+const NONE: Option<&[i32]> = Some(&[]);
+
 impl Transaction<'_> {
     /// Loads the selected entities of a tenant.
     ///
@@ -147,6 +150,11 @@ impl Transaction<'_> {
         wanted: &WantedEntities,
     ) -> Result<StoredEntities, StoreError> {
         let everything = wanted.everything;
+        let roles = if everything || wanted.roles {
+            ALL
+        } else {
+            NONE
+        };
         let subjects = async {
             let ids = self.subjects_wanted(tenant, wanted).await?;
             self.load(SUBJECTS, tenant, ids.as_deref()).await
@@ -170,7 +178,7 @@ impl Transaction<'_> {
         let loading = async {
             send_together!(
                 groups = self.load(GROUPS, tenant, ALL),
-                roles = self.load_if(everything || wanted.roles, ROLES, tenant),
+                roles = self.load(ROLES, tenant, roles),
                 subjects = subjects,
                 third_parties = third_parties,
                 on_items = self.load_items(tenant, wanted),
@@ -202,26 +210,25 @@ impl Transaction<'_> {
         wanted: &WantedEntities,
     ) -> Result<(HashMap<ItemId, Item>, Rights), StoreError> {
         let named = self.items_wanted(tenant, wanted).await?;
-        let moved = async {
-            let moved = self.moved_items(tenant, wanted).await?;
-            self.load(ITEMS, tenant, Some(&moved)).await
-        };
-        if let (RightsWanted::OfGroups(groups), false) = (&wanted.rights, wanted.everything) {
-            let filter = RightsFilter::of_groups(groups);
-            let rights = self.load_rights(tenant, &filter).await?;
-            let mut ids: HashSet<ItemId> = rights.keys().copied().collect();
-            ids.extend(named.into_iter().flatten());
-            let ids = Vec::from_iter(ids);
-            let items = self.load(ITEMS, tenant, Some(&ids)).await?;
-            return Ok((items, rights));
-        }
-        let items = self.load(ITEMS, tenant, named.as_deref());
         let filter = wanted.rights_filter(named.as_deref());
         let rights = async {
             match &filter {
                 Some(filter) => self.load_rights(tenant, filter).await,
                 None => Ok(HashMap::new()),
             }
+        };
+        if let (RightsWanted::OfGroups(_), false) = (&wanted.rights, wanted.everything) {
+            let rights = rights.await?;
+            let mut ids: HashSet<ItemId> = rights.keys().copied().collect();
+            ids.extend(named.iter().flatten());
+            let ids = Vec::from_iter(ids);
+            let items = self.load(ITEMS, tenant, Some(&ids)).await?;
+            return Ok((items, rights));
+        }
+        let items = self.load(ITEMS, tenant, named.as_deref());
+        let moved = async {
+            let moved = self.moved_items(tenant, wanted).await?;
+            self.load(ITEMS, tenant, Some(&moved)).await
         };
         send_together!(items = items, moved = moved, rights = rights,);
         let mut items: HashMap<ItemId, Item> = items;
@@ -270,24 +277,6 @@ impl Transaction<'_> {
             Some([]) => Ok(HashMap::new()),
             Some(ids) => self.parsed(load.by_id, &[&tenant.0, &ids], parse).await,
             None => self.parsed(load.all, &[&tenant.0], parse).await,
-        }
-    }
-
-    /// Loads all entities of one kind, if they are wanted.
-    async fn load_if<Id, T>(
-        &self,
-        is_wanted: bool,
-        load: Load,
-        tenant: TenantId,
-    ) -> Result<HashMap<Id, T>, StoreError>
-    where
-        Id: for<'r> FromSql<'r> + Eq + Hash,
-        T: FromRow,
-    {
-        if is_wanted {
-            self.load(load, tenant, ALL).await
-        } else {
-            Ok(HashMap::new())
         }
     }
 

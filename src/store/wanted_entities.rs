@@ -330,16 +330,6 @@ pub(super) struct RightsFilter<'w> {
     pub(super) groups: Option<Vec<&'w str>>,
 }
 
-impl<'w> RightsFilter<'w> {
-    /// Selects all rights of these groups.
-    pub(super) fn of_groups(groups: &'w [Code]) -> Self {
-        Self {
-            items: None,
-            groups: Some(keys(groups)),
-        }
-    }
-}
-
 impl WantedEntities {
     /// Returns the filter, given the numbers of the items that were read; `None` if
     /// no access rights are wanted.
@@ -347,12 +337,12 @@ impl WantedEntities {
         &'w self,
         items: Option<&'w [ItemId]>,
     ) -> Option<RightsFilter<'w>> {
-        let groups = match &self.rights {
-            _ if self.everything => None,
+        let (items, groups) = match &self.rights {
+            _ if self.everything => (None, None),
             RightsWanted::Nothing => return None,
-            RightsWanted::OnItems => None,
-            RightsWanted::OnItemsOf(groups) => Some(keys(groups)),
-            RightsWanted::OfGroups(groups) => return Some(RightsFilter::of_groups(groups)),
+            RightsWanted::OnItems => (items, None),
+            RightsWanted::OnItemsOf(groups) => (items, Some(keys(groups))),
+            RightsWanted::OfGroups(groups) => (None, Some(keys(groups))),
         };
         Some(RightsFilter { items, groups })
     }
