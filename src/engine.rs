@@ -37,7 +37,7 @@ mod requirement;
 mod requirements;
 mod resource_rules;
 
-use crate::domain::{Decision, EditMode, Facts, Level, Question, Reason};
+use crate::domain::{Decision, EditMode, FactSource, Level, Question, Reason};
 
 pub use self::{
     access_filter::access_filter,
@@ -56,7 +56,7 @@ use self::{
 ///
 /// `facts` holds at least the facts that [`needs`] returns for the question.
 #[must_use]
-pub fn decide(question: &Question, facts: &Facts) -> Decision {
+pub fn decide(question: &Question, facts: &dyn FactSource) -> Decision {
     let access = EffectiveAccess::of(question.subject(), facts);
     let requirements = requirements::collect(question, &access, &mut CategoryLevels::default());
     decision(question, &requirements)
@@ -64,7 +64,7 @@ pub fn decide(question: &Question, facts: &Facts) -> Decision {
 
 /// Builds the decision from the requirements: the first failed one is the denial
 /// (rules 8.1).
-fn decision(question: &Question, requirements: &Requirements) -> Decision {
+fn decision(question: &Question, requirements: &Requirements<'_>) -> Decision {
     let denial = requirements
         .requirements
         .iter()

@@ -133,16 +133,23 @@ impl Core {
         )
     }
 
+    /// Counts an answer from memory.
+    pub(super) fn count_hit(&self) {
+        self.counters.hits.add(1);
+        if self.counters.pending.get() > 0 {
+            self.counters.answers_with_pending.add(1);
+        }
+    }
+
     /// True if facts are cached at all.
     pub(super) fn keeps(&self) -> bool {
         self.settings.mode == CacheMode::On
     }
 
-    /// Returns the entry cached under `key` if it is not stale: a hit.
-    pub(super) fn hit(&self, key: &FactKey) -> Option<Entry> {
+    /// Returns the entry cached under `key` if it is of `epoch` and not stale: a hit.
+    pub(super) fn hit(&self, key: &FactKey, epoch: u64) -> Option<Entry> {
         let entry = self.memory.get(key)?;
-        self.is_current(&entry.position, self.lease.hold().epoch)
-            .then_some(entry)
+        self.is_current(&entry.position, epoch).then_some(entry)
     }
 
     /// True if a fact read at `position` may be answered from now, on its own
@@ -371,6 +378,8 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use smallvec::smallvec;
+
     use super::*;
     use crate::domain::SubjectRef;
 
@@ -395,7 +404,7 @@ mod tests {
 
     fn positions_of(core: &Core) -> ReadPositions {
         ReadPositions {
-            facts: vec![core.hit(&key()).unwrap().position],
+            facts: smallvec![core.hit(&key(), EPOCH).unwrap().position],
             ..ReadPositions::default()
         }
     }
@@ -418,12 +427,12 @@ mod tests {
         core.memory.free(&key());
         // … and only now cached.
         assert!(core.insert(key(), &read, Fact::Subject(None)));
-        assert!(core.hit(&key()).is_none());
+        assert!(core.hit(&key(), EPOCH).is_none());
         assert!(core.insert(key(), &as_of(4, Vec::new()), Fact::Subject(None)));
-        assert!(core.hit(&key()).is_some());
+        assert!(core.hit(&key(), EPOCH).is_some());
         // Nor may it replace a fact that was read later and be used.
         core.insert(key(), &read, Fact::Subject(None));
-        assert!(core.hit(&key()).is_none());
+        assert!(core.hit(&key(), EPOCH).is_none());
     }
 
     #[test]
@@ -463,6 +472,6 @@ mod tests {
         assert_eq!(core.confirm(&positions), Err(Unconfirmed::Stale));
         assert_eq!(core.confirm_snapshot(EPOCH), Err(Unconfirmed::Stale));
         assert_eq!(core.confirm_snapshot(EPOCH + 1), Ok(()));
-        assert!(core.hit(&key()).is_none());
+        assert!(core.hit(&key(), EPOCH + 1).is_none());
     }
 }

@@ -1,11 +1,14 @@
 //! The look-up of the facts of some questions in the cache.
 
+mod lent;
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
 };
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::{
     domain::{
@@ -23,6 +26,11 @@ use super::{
     watermarks::ReadPosition,
 };
 
+pub(super) use self::lent::lend;
+
+/// The rights of user groups, each with its position.
+type FoundRights = SmallVec<[(GroupId, Arc<GroupFacts>, ReadPosition); 8]>;
+
 /// Looks up the facts of some questions in the cache. Returns all of them, or the
 /// misses that the statement for the questions will not load.
 pub(super) fn look_up(
@@ -30,14 +38,7 @@ pub(super) fn look_up(
     tenant: &Code,
     needed: &FactsNeeded,
 ) -> Result<(Option<Facts>, Option<CachedVocabulary>, ReadPositions), Misses> {
-    let mut lookup = Lookup {
-        core,
-        tenant,
-        positions: ReadPositions::default(),
-        missing: Misses::default(),
-        is_complete: true,
-        groups: HashMap::new(),
-    };
+    let mut lookup = Lookup::of(core, tenant);
     let known = match lookup.vocabulary() {
         Some(Some(known)) => known,
         Some(None) => return Ok((None, None, lookup.positions)),
@@ -54,7 +55,12 @@ pub(super) fn look_up(
         GroupsNeeded::OfSubjects => {
             let mut groups = HashMap::new();
             let subjects = lookup.subjects(&needed.subjects, |lookup, subject| {
-                lookup.groups_of(subject, &mut groups);
+                for (group, rights, position) in lookup.groups_of(subject) {
+                    groups.entry(group).or_insert_with(|| {
+                        lookup.positions.facts.push(position);
+                        rights
+                    });
+                }
             });
             (subjects, groups)
         }
@@ -80,6 +86,8 @@ pub(super) fn look_up(
 struct Lookup<'a> {
     core: &'a Arc<Core>,
     tenant: &'a Code,
+    /// The epoch of the lease, in which each fact must have been read.
+    epoch: u64,
     positions: ReadPositions,
     missing: Misses,
     is_complete: bool,
@@ -87,9 +95,21 @@ struct Lookup<'a> {
     groups: HashMap<GroupId, Option<(Arc<GroupFacts>, ReadPosition)>>,
 }
 
-impl Lookup<'_> {
+impl<'a> Lookup<'a> {
+    fn of(core: &'a Arc<Core>, tenant: &'a Code) -> Self {
+        Self {
+            core,
+            tenant,
+            epoch: core.lease.hold().epoch,
+            positions: ReadPositions::default(),
+            missing: Misses::default(),
+            is_complete: true,
+            groups: HashMap::new(),
+        }
+    }
+
     fn hit(&mut self, key: &FactKey) -> Option<Fact> {
-        let entry = self.core.hit(key);
+        let entry = self.core.hit(key, self.epoch);
         let Some(entry) = entry else {
             self.is_complete = false;
             return None;
@@ -117,8 +137,7 @@ impl Lookup<'_> {
     ) -> HashMap<SubjectRef, Arc<SubjectFacts>> {
         let mut subjects = HashMap::with_capacity(needed.len());
         for subject in needed {
-            let key = FactKey::Subject(self.tenant.clone(), subject.clone());
-            if let Some(Fact::Subject(Some(cached))) = self.hit(&key) {
+            if let Some(Some(cached)) = self.subject(subject) {
                 found(self, &cached);
                 subjects.insert(subject.clone(), cached.facts);
             }
@@ -126,48 +145,51 @@ impl Lookup<'_> {
         subjects
     }
 
+    /// Returns a subject; the inner value is `None` if it is not stored.
+    #[expect(clippy::option_option, reason = "not there, and known not to be")]
+    fn subject(&mut self, subject: &SubjectRef) -> Option<Option<CachedSubject>> {
+        let key = FactKey::Subject(self.tenant.clone(), subject.clone());
+        match self.hit(&key)? {
+            Fact::Subject(found) => Some(found),
+            Fact::Vocabulary(_) | Fact::Rights(_) | Fact::Product(_) => None,
+        }
+    }
+
     fn groups(&mut self, needed: &[GroupId]) -> HashMap<GroupId, Arc<GroupFacts>> {
         let mut found = HashMap::with_capacity(needed.len());
         for group in needed {
-            if let Some((rights, _)) = self.group(*group) {
+            if let Some((rights, position)) = self.group(*group) {
+                self.positions.facts.push(position);
                 found.insert(*group, rights);
             }
         }
         found
     }
 
-    /// Adds the user groups of a subject to those that were `found`.
-    fn groups_of(
-        &mut self,
-        subject: &CachedSubject,
-        found: &mut HashMap<GroupId, Arc<GroupFacts>>,
-    ) {
-        let core = self.core;
-        let epoch = core.lease.hold().epoch;
-        found.reserve(subject.facts.groups.len());
+    /// Returns the rights of a subject's user groups, in the order of the groups; those
+    /// that are not cached are absent.
+    fn groups_of(&mut self, subject: &CachedSubject) -> FoundRights {
+        let mut found = FoundRights::new();
+        let (core, epoch) = (self.core, self.epoch);
         let are_known = subject.rights.all(
             |position| core.is_current(position, epoch),
-            |group, rights, position| {
-                found.entry(group).or_insert_with(|| {
-                    self.positions.facts.push(position);
-                    rights
-                });
-            },
+            |group, rights, position| found.push((group, rights, position)),
         );
         if are_known {
-            return;
+            return found;
         }
-        let mut noted = Vec::with_capacity(subject.facts.groups.len());
+        found.clear();
         for group in &subject.facts.groups {
-            let Some((rights, position)) = self.group(*group) else {
-                continue;
-            };
-            noted.push((*group, Arc::downgrade(&rights), position));
-            found.insert(*group, rights);
+            if let Some((rights, position)) = self.group(*group) {
+                found.push((*group, rights, position));
+            }
         }
-        if noted.len() == subject.facts.groups.len() {
-            subject.rights.note(noted);
+        if found.len() == subject.facts.groups.len() {
+            let noted = found.iter();
+            let noted = noted.map(|(group, rights, at)| (*group, Arc::downgrade(rights), *at));
+            subject.rights.note(noted.collect());
         }
+        found
     }
 
     /// Looks up the rights of a user group, once.
@@ -182,12 +204,11 @@ impl Lookup<'_> {
 
     fn look_up_group(&mut self, group: GroupId) -> Option<(Arc<GroupFacts>, ReadPosition)> {
         let key = FactKey::Rights(self.tenant.clone(), group);
-        let Some(entry) = self.core.hit(&key) else {
+        let Some(entry) = self.core.hit(&key, self.epoch) else {
             self.is_complete = false;
             self.missing.groups.push(group);
             return None;
         };
-        self.positions.facts.push(entry.position);
         match entry.fact {
             Fact::Rights(rights) => Some((rights, entry.position)),
             Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Product(_) => None,
@@ -229,8 +250,7 @@ impl Lookup<'_> {
         product: &ProductRef,
         known: &CachedVocabulary,
     ) -> Option<Arc<ProductFacts>> {
-        let epoch = self.core.lease.hold().epoch;
-        if let Some((facts, position)) = known.products.product(product, epoch) {
+        if let Some((facts, position)) = known.products.product(product, self.epoch) {
             self.positions.products.push(position);
             return facts.map(Arc::new);
         }

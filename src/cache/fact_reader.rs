@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    domain::{Code, Facts, FactsNeeded, Revision},
+    domain::{Code, FactSource, Facts, FactsNeeded, Question, Revision},
     failpoints::{Rule, is_disabled},
     store::Unconfirmed,
 };
@@ -12,7 +12,7 @@ use super::{
     background_loads,
     core::{Cache, Core, LEASE_PATIENCE},
     error::CacheError,
-    fact_lookup::look_up,
+    fact_lookup::{lend, look_up},
     load_coalescer::{self, Read},
     memory::ReadPositions,
 };
@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// meanwhile, repeats all of it. Evaluates to the answer, or `None` if the tenant
 /// does not exist.
 ///
-/// There is no other way to answer from facts. A macro, because the compiler cannot
+/// There is no other way to answer from facts, but for [`Cache::answer_from_memory`]. A macro, because the compiler cannot
 /// prove that the future of an asynchronous closure is `Send` for every lifetime of
 /// the facts.
 ///
@@ -106,6 +106,37 @@ impl Cache {
             tries: 0,
             collected: None,
         }
+    }
+
+    /// Answers one question from facts that are lent where they are cached, without
+    /// copying them: `decide` is passed the facts and returns the whole answer, which is
+    /// returned with the revision once the facts are confirmed.
+    ///
+    /// `None`: [`with_current_facts`] must be used, since a fact is not cached, has changed
+    /// meanwhile or is older than `minimum`, or the decision takes so long that it must
+    /// yield.
+    pub(crate) fn answer_from_memory<T>(
+        &self,
+        tenant: &Code,
+        question: &Question,
+        minimum: Revision,
+        decide: impl FnOnce(&dyn FactSource) -> T,
+    ) -> Option<(T, Revision)> {
+        let core = &self.core;
+        if !core.keeps() || !core.lease.is_running() {
+            return None;
+        }
+        let facts = lend(core, tenant, question)?;
+        if facts.revision < minimum {
+            return None;
+        }
+        let answer = decide(&facts);
+        if core.confirm(&facts.positions).is_err() {
+            core.counters.stale_answers_refused.add(1);
+            return None;
+        }
+        core.count_hit();
+        Some((answer, facts.revision))
     }
 
     /// Waits until a tenant has reached revision `minimum`; later reads are at least
@@ -235,10 +266,7 @@ impl FactReader<'_> {
             };
         }
         if matches!(self.collected, Some(Collected::Memory(..))) {
-            counters.hits.add(1);
-            if counters.pending.get() > 0 {
-                counters.answers_with_pending.add(1);
-            }
+            core.count_hit();
         } else {
             counters.misses.add(1);
         }

@@ -2,6 +2,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use hashbrown::DefaultHashBuilder;
 use moka::sync::Cache as Moka;
+use smallvec::SmallVec;
 
 use crate::domain::{Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
 
@@ -39,7 +40,7 @@ impl CachedSubject {
 /// The positions of all facts that an answer from memory used.
 #[derive(Debug, Default)]
 pub(super) struct ReadPositions {
-    pub(super) facts: Vec<ReadPosition>,
+    pub(super) facts: SmallVec<[ReadPosition; 8]>,
     pub(super) products: Vec<ProductReadPosition>,
     pub(super) list: Option<ProductsReadPosition>,
 }

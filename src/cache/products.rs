@@ -32,8 +32,5 @@ pub(super) use self::{
     loads::want,
     patching::patch_all,
     registry::Products,
-    tenant::{ProductReadPosition, ProductsReadPosition, TenantProducts},
+    tenant::{LentProducts, ProductReadPosition, ProductsReadPosition, TenantProducts},
 };
-
-/// Maximum number of ancestors of a product (rules 4.2).
-const MODELS_ABOVE: usize = 2;

@@ -156,14 +156,16 @@ impl FromStr for Code {
             1..=Self::MAX_BYTES => {}
             bytes => return Err(InvalidCode::TooLong { bytes }),
         }
+        if is_plain(text) {
+            return Ok(Self {
+                written: text.into(),
+                folded: None,
+            });
+        }
         if let Some(found) = text.chars().find(|c| c.is_control()) {
             return Err(InvalidCode::Control { found });
         }
-        let folded = if is_folded_ascii(text) {
-            None
-        } else {
-            Some(Self::fold(text)).filter(|folded| folded != text)
-        };
+        let folded = Some(Self::fold(text)).filter(|folded| folded != text);
         Ok(Self {
             folded: folded.map(Arc::from),
             written: text.into(),
@@ -171,10 +173,12 @@ impl FromStr for Code {
     }
 }
 
-/// True for text that is its own folding because it is ASCII without upper case.
-fn is_folded_ascii(text: &str) -> bool {
-    let is_folded = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
-    text.bytes().all(is_folded)
+/// True for text that needs no further look: printable ASCII without upper case, which
+/// is its own folding.
+fn is_plain(text: &str) -> bool {
+    // No early end, so that the compiler compares many bytes at once.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & !byte.is_ascii_uppercase();
+    text.bytes().fold(true, |all, byte| all & is_plain(byte))
 }
 
 impl PartialEq for Code {

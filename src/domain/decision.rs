@@ -59,14 +59,25 @@ pub struct UnknownName {
     pub code: Code,
 }
 
-/// Item that a rule evaluated.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ReasonItem {
+/// Item that a rule evaluated. `C` is its code, or a reference to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReasonItem<C = Code> {
     /// Kind of the item.
     pub kind: ItemKind,
     /// Code of the item; `None` if every item of the kind was evaluated
     /// (rules 4.5), or no code is known.
-    pub code: Option<Code>,
+    pub code: Option<C>,
+}
+
+impl ReasonItem<&Code> {
+    /// Returns the item with a code of its own.
+    #[must_use]
+    pub fn cloned(self) -> ReasonItem {
+        ReasonItem {
+            kind: self.kind,
+            code: self.code.cloned(),
+        }
+    }
 }
 
 /// Kinds of rules that deny, in the order in which they are evaluated
@@ -110,7 +121,7 @@ pub enum ReasonCode {
     ResourceUnknown,
 }
 
-impl fmt::Display for ReasonItem {
+impl<C: fmt::Display> fmt::Display for ReasonItem<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entity = self.kind.to_string().replace('_', " ");
         match &self.code {

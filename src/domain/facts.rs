@@ -1,10 +1,11 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use super::{
-    Attribute, Code, Edition, GroupId, ItemId, ItemKind, ItemRef, Level, PermissionSet, ProductRef,
-    Revision, RoleId, ScopeSet, SubjectRef,
+    Attribute, Code, Edition, GroupId, ItemId, ItemKind, ItemRef, Level, MODELS_ABOVE,
+    PermissionSet, ProductKind, ProductRef, Revision, RoleId, ScopeSet, SubjectRef,
 };
 
 /// Facts of a tenant that a set of questions needs.
@@ -50,6 +51,107 @@ pub struct Facts {
     pub groups: HashMap<GroupId, Arc<GroupFacts>>,
     /// Products and models needed, with all their ancestors.
     pub products: HashMap<ProductRef, Arc<ProductFacts>>,
+}
+
+/// Lends the stored facts of one tenant to a decision: [`Facts`], or whoever has them
+/// where they are cached. All are true at one instant; what is not stored is `None`.
+pub trait FactSource: fmt::Debug + Sync {
+    /// Returns the facts that all questions of the tenant share.
+    fn vocabulary(&self) -> &Vocabulary;
+
+    /// Returns a subject of the questions.
+    fn subject(&self, subject: &SubjectRef) -> Option<&SubjectFacts>;
+
+    /// Returns the user groups of one of these subjects with their ids, ordered by code.
+    fn groups_of(&self, subject: &SubjectFacts) -> NumberedGroups<'_>;
+
+    /// Returns all user groups that the source has, in any order.
+    fn groups(&self) -> NumberedGroups<'_>;
+
+    /// Returns a product or model that the questions name.
+    fn product(&self, product: &ProductRef) -> Option<StoredProduct<'_>>;
+}
+
+/// User groups with their ids; up to eight need no allocation.
+pub type NumberedGroups<'f> = SmallVec<[(GroupId, &'f GroupFacts); 8]>;
+
+/// A stored product or model, as a decision reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredProduct<'f> {
+    /// Categories assigned to the product itself, not inherited.
+    pub categories: &'f [ItemId],
+    /// Its ancestors, nearest first (rules 4.2); where it has fewer, the rest have no
+    /// code.
+    pub above: [StoredModel<'f>; MODELS_ABOVE],
+}
+
+impl StoredProduct<'_> {
+    /// Returns the number of its effective categories, duplicates included.
+    #[must_use]
+    pub fn number_of_categories(&self) -> usize {
+        let above = self.above.iter().map(|model| model.categories.len());
+        above.sum::<usize>() + self.categories.len()
+    }
+}
+
+/// A model above a stored product.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredModel<'f> {
+    /// Code, as it was first written.
+    pub code: &'f str,
+    /// Categories assigned to the model itself.
+    pub categories: &'f [ItemId],
+}
+
+impl FactSource for Facts {
+    fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    fn subject(&self, subject: &SubjectRef) -> Option<&SubjectFacts> {
+        self.subjects.get(subject).map(AsRef::as_ref)
+    }
+
+    fn groups_of(&self, subject: &SubjectFacts) -> NumberedGroups<'_> {
+        let ids = subject.groups.iter();
+        let groups = ids.filter_map(|id| Some((*id, self.groups.get(id)?.as_ref())));
+        groups.collect()
+    }
+
+    fn groups(&self) -> NumberedGroups<'_> {
+        let groups = self.groups.iter();
+        groups.map(|(id, group)| (*id, group.as_ref())).collect()
+    }
+
+    fn product(&self, product: &ProductRef) -> Option<StoredProduct<'_>> {
+        let product = self.products.get(product)?;
+        let mut above = [StoredModel::default(); MODELS_ABOVE];
+        let mut parent = product.parent.as_ref();
+        for model in &mut above {
+            let Some(found) = parent.and_then(|code| self.model(code)) else {
+                break;
+            };
+            *model = StoredModel {
+                code: found.code.as_str(),
+                categories: &found.categories,
+            };
+            parent = found.parent.as_ref();
+        }
+        Some(StoredProduct {
+            categories: &product.categories,
+            above,
+        })
+    }
+}
+
+impl Facts {
+    fn model(&self, code: &Code) -> Option<&ProductFacts> {
+        let model = ProductRef {
+            kind: ProductKind::Model,
+            code: code.clone(),
+        };
+        self.products.get(&model).map(AsRef::as_ref)
+    }
 }
 
 /// The edition, the roles and the catalog except products: small, and shared by

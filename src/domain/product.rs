@@ -1,5 +1,8 @@
 use super::{Code, ProductKind};
 
+/// Maximum number of models above a product (rules 4.2).
+pub const MODELS_ABOVE: usize = 2;
+
 /// A product or product model (rules 4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Product {

@@ -1,4 +1,6 @@
-use super::{Action, ActionRule, Code, Parent, Resource, ResourceType, SubjectRef};
+use super::{
+    Action, ActionRule, Code, Parent, ProductKind, ProductRef, Resource, ResourceType, SubjectRef,
+};
 
 /// A question of a caller: may this subject perform this action on this resource,
 /// in this context?
@@ -100,6 +102,26 @@ impl Question {
             context,
             rule,
         }
+    }
+
+    /// Returns the products and models that the question names and that decide it: its
+    /// resource, and the parent that describes it (rules 7.1).
+    pub fn products(&self) -> impl Iterator<Item = ProductRef> {
+        let resource = self.resource.as_ref();
+        let resource = resource.filter(|_| self.rule.requires_resource);
+        let of_product =
+            resource.and_then(|resource| Some((resource, resource.kind.product_kind()?)));
+        of_product.into_iter().flat_map(|(resource, kind)| {
+            let itself = resource.id.clone().map(|code| ProductRef { kind, code });
+            let above = match &resource.description.parent {
+                Some(Parent::Code(code)) => Some(ProductRef {
+                    kind: ProductKind::Model,
+                    code: code.clone(),
+                }),
+                Some(Parent::Absent) | None => None,
+            };
+            itself.into_iter().chain(above)
+        })
     }
 
     /// Returns the requirements of `action` on a resource of `kind`, or without

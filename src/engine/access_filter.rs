@@ -30,7 +30,7 @@ pub fn access_filter(
         .map(|(kind, code, level)| (kind, code, access.level_of_granted(kind, level)))
         .collect();
     // The scopes of an app limit the level that it can use (rules 5.12).
-    let most = highest_usable_level(access).unwrap_or(Level::Own);
+    let most = highest_usable_level(&access).unwrap_or(Level::Own);
     let viewable = |axis: ItemKind| -> Vec<(Code, Level)> {
         let of_axis = held.iter().filter(|(kind, ..)| *kind == axis);
         of_axis

@@ -45,14 +45,11 @@ pub(super) fn required_permission(action: LevelAction, kind: ResourceType) -> Op
 
 /// Returns the highest level on channels, locales and attribute groups that the
 /// scopes of an app let it use (rules 5.12). `None`: the subject is no app.
-pub(super) fn highest_usable_level(access: EffectiveAccess<'_>) -> Option<Level> {
+pub(super) fn highest_usable_level(access: &EffectiveAccess<'_>) -> Option<Level> {
     if access.subject_ref.kind != SubjectKind::App {
         return None;
     }
-    let counted = CATALOGUE.counted(
-        &access.granted_permissions(),
-        access.facts.vocabulary.edition,
-    );
+    let counted = CATALOGUE.counted(&access.granted_permissions(), access.vocabulary.edition);
     let has = |action| {
         let required = required_permission(action, ResourceType::Product);
         required.is_some_and(|id| counted.contains(id))

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::domain::{
-    Code, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, ProductRef, ResourceType,
-    UnknownName,
+    Code, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, ResourceType, UnknownName,
 };
 
 use super::{
@@ -53,8 +52,8 @@ pub(super) struct OnProduct {
 pub(super) struct CategoryLevels {
     /// Keyed by address; holds the list, so that its address is not reused.
     described: HashMap<usize, (Arc<[Code]>, usize)>,
-    /// Index in `resolved` of the long list of each stored product or model.
-    stored: HashMap<ProductRef, usize>,
+    /// Index in `resolved` of each long list of a stored product or model.
+    stored: HashMap<Box<[ItemId]>, usize>,
     /// The long lists that were resolved so far.
     resolved: Vec<Resolved>,
     /// Keyed by the index of the list in `resolved` and by group.
@@ -96,7 +95,7 @@ impl CategoryLevels {
     pub(super) fn prepare(
         &mut self,
         lists: &CategoryLists<'_>,
-        access: EffectiveAccess<'_>,
+        access: &EffectiveAccess<'_>,
         most: u64,
     ) -> bool {
         let until = self.work + most;
@@ -116,7 +115,7 @@ impl CategoryLevels {
     pub(super) fn on_product(
         &mut self,
         lists: CategoryLists<'_>,
-        access: EffectiveAccess<'_>,
+        access: &EffectiveAccess<'_>,
     ) -> OnProduct {
         let mut highest: Option<(Level, ItemId)> = None;
         let mut unknown = None;
@@ -127,10 +126,7 @@ impl CategoryLevels {
                 let unknown = self.resolved.get(place).and_then(|at| at.unknown.clone());
                 (found, unknown)
             } else {
-                let resolved = Resolved::of(list, access);
-                self.work += RESOLVING * list.length();
-                let highest = self.highest_now(&resolved, access);
-                (resolved.named(highest), resolved.unknown)
+                self.on_short_list(list, access)
             };
             unknown = unknown.or(unknown_here);
             highest = match (highest, found) {
@@ -155,13 +151,13 @@ impl CategoryLevels {
     }
 
     /// Returns the index of a long list in `resolved`, resolving it if it is new.
-    fn place(&mut self, list: CategoryList<'_>, access: EffectiveAccess<'_>) -> usize {
+    fn place(&mut self, list: CategoryList<'_>, access: &EffectiveAccess<'_>) -> usize {
         let known = match list {
             CategoryList::Described(codes) => {
                 let found = self.described.get(&address(codes));
                 found.map(|(_, place)| *place)
             }
-            CategoryList::Stored(product, _) => self.stored.get(product).copied(),
+            CategoryList::Stored(ids) => self.stored.get(ids).copied(),
         };
         if let Some(place) = known {
             return place;
@@ -174,8 +170,8 @@ impl CategoryLevels {
                 let kept = (Arc::clone(codes), place);
                 self.described.insert(address(codes), kept);
             }
-            CategoryList::Stored(product, _) => {
-                self.stored.insert(product.clone(), place);
+            CategoryList::Stored(ids) => {
+                self.stored.insert(ids.into(), place);
             }
         }
         place
@@ -183,7 +179,11 @@ impl CategoryLevels {
 
     /// Returns the highest level of the subject on a long list, with its
     /// category.
-    fn highest_in(&mut self, place: usize, access: EffectiveAccess<'_>) -> Option<(Level, ItemId)> {
+    fn highest_in(
+        &mut self,
+        place: usize,
+        access: &EffectiveAccess<'_>,
+    ) -> Option<(Level, ItemId)> {
         let mut highest = Highest::default();
         if access.is_enterprise() {
             for (id, group) in access.numbered_groups() {
@@ -205,18 +205,36 @@ impl CategoryLevels {
         highest
     }
 
-    /// Returns the highest level of the subject on a short list, without caching
-    /// it.
-    fn highest_now(&mut self, resolved: &Resolved, access: EffectiveAccess<'_>) -> Highest {
-        let mut highest = Highest::default();
-        if access.is_enterprise() && !resolved.ids.is_empty() {
-            for group in access.groups() {
-                let (of_group, looked_at) = resolved.highest(group);
-                self.work += looked_at;
-                highest = highest.or(of_group);
+    /// Returns the category of a short list that the subject holds highest, the first by
+    /// code among equals, with its level; and the first that is not stored.
+    fn on_short_list(
+        &mut self,
+        list: CategoryList<'_>,
+        access: &EffectiveAccess<'_>,
+    ) -> (Option<(Level, ItemId)>, Option<UnknownName>) {
+        let mut highest = None;
+        let mut add = |id: ItemId| {
+            let level = if access.is_enterprise() {
+                access.granted_on(id)
+            } else {
+                Level::Hidden
+            };
+            let other = (level, id);
+            highest = Some(highest.map_or(other, |one| higher(one, other, access)));
+        };
+        let mut unknown = None;
+        match list {
+            CategoryList::Stored(ids) => ids.iter().copied().for_each(add),
+            CategoryList::Described(codes) => {
+                let find = |code| find_category(code, access, &mut unknown);
+                codes.iter().filter_map(find).for_each(&mut add);
             }
         }
-        highest
+        let groups = u64::try_from(access.groups().count()).unwrap_or(u64::MAX);
+        self.work += list
+            .length()
+            .saturating_mul(RESOLVING.saturating_add(groups));
+        (highest, unknown)
     }
 }
 
@@ -225,7 +243,7 @@ impl CategoryList<'_> {
     fn length(self) -> u64 {
         let length = match self {
             Self::Described(codes) => codes.len(),
-            Self::Stored(_, ids) => ids.len(),
+            Self::Stored(ids) => ids.len(),
         };
         u64::try_from(length).unwrap_or(u64::MAX)
     }
@@ -234,7 +252,7 @@ impl CategoryList<'_> {
     fn is_long(&self) -> bool {
         match self {
             Self::Described(codes) => codes.len() >= LONG,
-            Self::Stored(_, ids) => ids.len() >= LONG,
+            Self::Stored(ids) => ids.len() >= LONG,
         }
     }
 }
@@ -242,7 +260,7 @@ impl CategoryList<'_> {
 impl CategoryLists<'_> {
     /// Returns all effective categories that are stored, by code, without
     /// duplicates.
-    pub(super) fn ids(&self, access: EffectiveAccess<'_>) -> Vec<ItemId> {
+    pub(super) fn ids(&self, access: &EffectiveAccess<'_>) -> Vec<ItemId> {
         let lists = self.lists.iter();
         let ids = lists.flat_map(|list| Resolved::of(*list, access).ids);
         in_order(ids.collect(), access)
@@ -252,25 +270,12 @@ impl CategoryLists<'_> {
 impl Resolved {
     /// Looks up the items of a list and records the first code that is not
     /// stored.
-    fn of(list: CategoryList<'_>, access: EffectiveAccess<'_>) -> Self {
+    fn of(list: CategoryList<'_>, access: &EffectiveAccess<'_>) -> Self {
         let mut unknown = None;
         let ids: Vec<ItemId> = match list {
-            CategoryList::Stored(_, ids) => ids.to_vec(),
+            CategoryList::Stored(ids) => ids.to_vec(),
             CategoryList::Described(codes) => {
-                let find = |code: &Code| {
-                    let kind = ItemKind::Category;
-                    let found = access.find(&ItemRef {
-                        kind,
-                        code: code.clone(),
-                    });
-                    if found.is_none() && unknown.is_none() {
-                        unknown = Some(UnknownName {
-                            kind: ResourceType::Category,
-                            code: code.clone(),
-                        });
-                    }
-                    found
-                };
+                let find = |code| find_category(code, access, &mut unknown);
                 codes.iter().filter_map(find).collect()
             }
         };
@@ -311,11 +316,31 @@ impl Highest {
     }
 }
 
+/// Returns the id of a category; if it is the first that is not stored, it is noted as
+/// `unknown` (rules 1.7).
+fn find_category(
+    code: &Code,
+    access: &EffectiveAccess<'_>,
+    unknown: &mut Option<UnknownName>,
+) -> Option<ItemId> {
+    let kind = ItemKind::Category;
+    let code = code.clone();
+    let category = ItemRef { kind, code };
+    let found = access.find(&category);
+    if found.is_none() && unknown.is_none() {
+        *unknown = Some(UnknownName {
+            kind: ResourceType::Category,
+            code: category.code,
+        });
+    }
+    found
+}
+
 /// Returns the category held higher, the first by code among equals.
 fn higher(
     one: (Level, ItemId),
     other: (Level, ItemId),
-    access: EffectiveAccess<'_>,
+    access: &EffectiveAccess<'_>,
 ) -> (Level, ItemId) {
     let is_before = one.0 == other.0 && access.code_of(one.1) <= access.code_of(other.1);
     let is_higher = one.0 != other.0 && one.0.allows(other.0);
@@ -323,7 +348,7 @@ fn higher(
 }
 
 /// Sorts items by code and removes duplicates.
-fn in_order(mut ids: Vec<ItemId>, access: EffectiveAccess<'_>) -> Vec<ItemId> {
+fn in_order(mut ids: Vec<ItemId>, access: &EffectiveAccess<'_>) -> Vec<ItemId> {
     if ids.len() < LONG {
         ids.sort_by_key(|id| access.code_of(*id));
     } else {

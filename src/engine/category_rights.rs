@@ -1,4 +1,4 @@
-use std::{sync::Arc, vec};
+use std::vec;
 
 use hashbrown::HashMap;
 
@@ -33,7 +33,11 @@ impl<'f> CategoryRights<'f> {
     /// Finds the effective categories of the product that the question names.
     ///
     /// With `for_remedies`, the rights of the other groups are read too.
-    pub(super) fn of(question: &Question, access: EffectiveAccess<'f>, for_remedies: bool) -> Self {
+    pub(super) fn of(
+        question: &Question,
+        access: &EffectiveAccess<'f>,
+        for_remedies: bool,
+    ) -> Self {
         let resource = question.resource().filter(|_| access.is_enterprise());
         let lists = resource.and_then(|resource| {
             let kind = resource.kind.product_kind()?;
@@ -42,8 +46,7 @@ impl<'f> CategoryRights<'f> {
         let ids = lists.map(|lists| lists.ids(access)).unwrap_or_default();
         let mut others = Vec::new();
         if for_remedies && !ids.is_empty() {
-            let groups = access.facts.groups.iter();
-            others.extend(groups.map(|(id, group)| (*id, Arc::as_ref(group))));
+            others.extend(access.all_groups());
         }
         Self {
             ids,
@@ -56,7 +59,7 @@ impl<'f> CategoryRights<'f> {
     /// Reads about `most` rights. True if more is left.
     ///
     /// `needed` is the level that the question requires on one of the categories.
-    pub(super) fn read(&mut self, needed: Level, access: EffectiveAccess<'f>, most: u64) -> bool {
+    pub(super) fn read(&mut self, needed: Level, access: &EffectiveAccess<'f>, most: u64) -> bool {
         let mut read = 0;
         while let Some(id) = self.ids.get(self.steps.len()).copied() {
             if read >= most {
@@ -108,7 +111,7 @@ impl<'f> CategoryRights<'f> {
 
 /// Returns the sentence for a level held on an item: ``Category `caps`: held is
 /// `edit`.``
-pub(super) fn held_on(item: &ReasonItem, held: Level) -> String {
+pub(super) fn held_on(item: ReasonItem<&Code>, held: Level) -> String {
     let item = item.to_string();
     let mut letters = item.chars();
     let first = letters.next().into_iter().flat_map(char::to_uppercase);
@@ -121,18 +124,18 @@ fn step(
     id: ItemId,
     needed: Level,
     rights: Vec<(&Code, Level)>,
-    access: EffectiveAccess<'_>,
+    access: &EffectiveAccess<'_>,
 ) -> Step {
-    let edition = access.facts.vocabulary.edition;
+    let edition = access.vocabulary.edition;
     let (held, giving) = effective_right(edition, ItemKind::Category, rights);
     let item = ReasonItem {
         kind: ItemKind::Category,
-        code: access.code_of(id).cloned(),
+        code: access.code_of(id),
     };
     Step {
         axis: Some(ReasonCode::Category),
-        message: held_on(&item, held),
-        item: Some(item),
+        message: held_on(item, held),
+        item: Some(item.cloned()),
         needed: Some(needed),
         held: Some(held),
         groups: giving.into_iter().cloned().collect(),

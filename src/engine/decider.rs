@@ -39,20 +39,20 @@ impl Decider {
     #[must_use]
     pub fn decide(&mut self, question: &Question, facts: &Facts) -> Decision {
         let access = EffectiveAccess::of(question.subject(), facts);
-        decision(question, &self.requirements(question, access))
+        decision(question, &self.requirements(question, &access))
     }
 
     /// Evaluates the rules that apply to one question, and counts the work.
-    pub(super) fn requirements(
+    pub(super) fn requirements<'f>(
         &mut self,
-        question: &Question,
-        access: EffectiveAccess<'_>,
-    ) -> Requirements {
-        let groups = access.subject.map_or(0, |subject| subject.groups.len());
+        question: &'f Question,
+        access: &EffectiveAccess<'f>,
+    ) -> Requirements<'f> {
+        let groups = access.groups().count();
         let groups = u64::try_from(groups).unwrap_or(u64::MAX);
         let work = groups.saturating_mul(LOOKS_A_GROUP);
         self.levels.add_work(work.saturating_add(A_DECISION));
-        requirements::collect(question, &access, &mut self.levels)
+        requirements::collect(question, access, &mut self.levels)
     }
 
     /// Does a part of the work of [`Decider::decide`] in advance, up to about
@@ -75,7 +75,7 @@ impl Decider {
             let kind = resource.kind.product_kind()?;
             access.category_lists(kind, resource)
         });
-        lists.is_some_and(|lists| self.levels.prepare(&lists, access, most))
+        lists.is_some_and(|lists| self.levels.prepare(&lists, &access, most))
     }
 
     /// True if a stored product of `facts` has a long list of categories,

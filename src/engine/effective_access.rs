@@ -7,23 +7,27 @@
 //! every stored item (rules 3.4).
 
 use crate::domain::{
-    CATALOGUE, Code, Edition, Facts, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, Parent,
-    PermissionSet, ProductKind, ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef,
-    UnknownName,
+    CATALOGUE, Code, Edition, FactSource, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level,
+    NumberedGroups, Parent, PermissionSet, ProductKind, ProductRef, Resource, ResourceType,
+    SubjectFacts, SubjectRef, UnknownName, Vocabulary,
 };
 
 use super::category_lists::{CategoryList, CategoryLists};
 
 /// What one subject has access to over all its user groups, according to the
 /// facts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct EffectiveAccess<'f> {
     /// The facts of one tenant that the question needs.
-    pub(super) facts: &'f Facts,
+    source: &'f dyn FactSource,
+    /// The facts that all questions of the tenant share.
+    pub(super) vocabulary: &'f Vocabulary,
     /// The subject as the question names it.
     pub(super) subject_ref: &'f SubjectRef,
     /// The stored subject; `None`: the tenant has no such subject (rules 1.6).
     pub(super) subject: Option<&'f SubjectFacts>,
+    /// The subject's user groups with their ids, ordered by code.
+    groups: NumberedGroups<'f>,
 }
 
 /// Channel or locale: the axes that a question may leave unnamed (rules 4.4,
@@ -46,40 +50,46 @@ impl OpenAxis {
 
 impl<'f> EffectiveAccess<'f> {
     /// Looks up `subject` in `facts`; an unknown one has no groups and no rights.
-    pub(super) fn of(subject: &'f SubjectRef, facts: &'f Facts) -> Self {
+    pub(super) fn of(subject: &'f SubjectRef, source: &'f dyn FactSource) -> Self {
+        let stored = source.subject(subject);
+        let groups = stored.map(|stored| source.groups_of(stored));
         Self {
-            facts,
+            source,
+            vocabulary: source.vocabulary(),
             subject_ref: subject,
-            subject: facts.subjects.get(subject).map(AsRef::as_ref),
+            subject: stored,
+            groups: groups.unwrap_or_default(),
         }
     }
 
+    /// Returns all user groups that the facts hold, with their ids.
+    pub(super) fn all_groups(&self) -> NumberedGroups<'f> {
+        self.source.groups()
+    }
+
     /// Returns the subject's user groups, ordered by code.
-    pub(super) fn groups(self) -> impl Iterator<Item = &'f GroupFacts> {
-        self.numbered_groups().map(|(_, group)| group)
+    pub(super) fn groups(&self) -> impl Iterator<Item = &'f GroupFacts> {
+        self.groups.iter().map(|(_, group)| *group)
     }
 
     /// Returns the subject's user groups with their ids, ordered by code.
-    pub(super) fn numbered_groups(self) -> impl Iterator<Item = (GroupId, &'f GroupFacts)> {
-        let ids = self.subject.map(|subject| subject.groups.iter());
-        ids.into_iter()
-            .flatten()
-            .filter_map(move |id| Some((*id, self.facts.groups.get(id)?.as_ref())))
+    pub(super) fn numbered_groups(&self) -> impl Iterator<Item = (GroupId, &'f GroupFacts)> {
+        self.groups.iter().copied()
     }
 
     /// True if the edition applies access rights (rules 3.4).
-    pub(super) fn is_enterprise(self) -> bool {
-        self.facts.vocabulary.edition.is_enterprise()
+    pub(super) fn is_enterprise(&self) -> bool {
+        self.vocabulary.edition.is_enterprise()
     }
 
     /// Returns the permissions granted to the subject, without implied ones. They
     /// are the union of its roles (rules 2.2), or those of its scopes (rules 5.5).
-    pub(super) fn granted_permissions(self) -> PermissionSet {
+    pub(super) fn granted_permissions(&self) -> PermissionSet {
         let Some(subject) = self.subject else {
             return PermissionSet::default();
         };
         let roles = subject.roles.iter();
-        let roles = roles.filter_map(|id| self.facts.vocabulary.roles.get(id));
+        let roles = roles.filter_map(|id| self.vocabulary.roles.get(id));
         let of_roles = PermissionSet::of_roles(roles.map(|role| &role.permissions));
         of_roles.union(&CATALOGUE.permissions_of_scopes(subject.scopes))
     }
@@ -87,30 +97,28 @@ impl<'f> EffectiveAccess<'f> {
     /// Returns the level on a stored item: the highest of all groups' levels
     /// (rules 3.5). Outside the enterprise edition it is the highest level of its
     /// kind (rules 3.4).
-    pub(super) fn level_on(self, item: ItemId) -> Level {
-        if !self.facts.vocabulary.edition.is_enterprise() {
-            let kind = self
-                .facts
-                .vocabulary
-                .item_facts
-                .get(&item)
-                .map(|item| item.kind);
+    pub(super) fn level_on(&self, item: ItemId) -> Level {
+        if !self.vocabulary.edition.is_enterprise() {
+            let kind = self.vocabulary.item_facts.get(&item).map(|item| item.kind);
             return kind.map_or(Level::Hidden, highest_level);
         }
-        let levels = self
-            .groups()
-            .filter_map(|group| group.rights.get(&item).copied());
-        most_permissive(levels)
+        self.granted_on(item)
+    }
+
+    /// Returns the highest level that the subject's groups were granted on an item
+    /// (rules 3.5), whatever the edition.
+    pub(super) fn granted_on(&self, item: ItemId) -> Level {
+        most_permissive(self.groups().map(|group| group.right(item)))
     }
 
     /// Returns the level on a stored item of `kind`, given the highest level
     /// `granted` to the subject's groups. `Hidden` for an unknown or disabled
     /// subject (rules 1.7, 3.4).
-    pub(super) fn level_of_granted(self, kind: ItemKind, granted: Level) -> Level {
+    pub(super) fn level_of_granted(&self, kind: ItemKind, granted: Level) -> Level {
         if !self.subject.is_some_and(|subject| subject.enabled) {
             return Level::Hidden;
         }
-        if self.facts.vocabulary.edition.is_enterprise() {
+        if self.vocabulary.edition.is_enterprise() {
             granted
         } else {
             highest_level(kind)
@@ -118,36 +126,32 @@ impl<'f> EffectiveAccess<'f> {
     }
 
     /// Returns the highest level on any channel or locale (rules 4.4, 4.5).
-    pub(super) fn highest_on_any(self, axis: OpenAxis) -> Level {
+    pub(super) fn highest_on_any(&self, axis: OpenAxis) -> Level {
         if self.first_of(axis).is_none() {
             return Level::Hidden;
         }
-        if !self.facts.vocabulary.edition.is_enterprise() {
+        if !self.vocabulary.edition.is_enterprise() {
             return highest_level(axis.kind());
         }
         most_permissive(self.groups().map(|group| group.highest_on_any(axis)))
     }
 
     /// Returns the first channel or locale by code. `None`: the tenant has none.
-    pub(super) fn first_of(self, axis: OpenAxis) -> Option<ItemId> {
+    pub(super) fn first_of(&self, axis: OpenAxis) -> Option<ItemId> {
         match axis {
-            OpenAxis::Channel => self.facts.vocabulary.first_channel,
-            OpenAxis::Locale => self.facts.vocabulary.first_locale,
+            OpenAxis::Channel => self.vocabulary.first_channel,
+            OpenAxis::Locale => self.vocabulary.first_locale,
         }
     }
 
     /// Returns the id of an item that a question names. `None`: it is not stored.
-    pub(super) fn find(self, item: &ItemRef) -> Option<ItemId> {
-        self.facts.vocabulary.items.get(item).copied()
+    pub(super) fn find(&self, item: &ItemRef) -> Option<ItemId> {
+        self.vocabulary.items.get(item).copied()
     }
 
     /// Returns the code of an item in its stored spelling (rules 1.5).
-    pub(super) fn code_of(self, item: ItemId) -> Option<&'f Code> {
-        self.facts
-            .vocabulary
-            .item_facts
-            .get(&item)
-            .map(|item| &item.code)
+    pub(super) fn code_of(&self, item: ItemId) -> Option<&'f Code> {
+        self.vocabulary.item_facts.get(&item).map(|item| &item.code)
     }
 
     /// Returns the lists of effective categories of a product or model: its own
@@ -156,7 +160,7 @@ impl<'f> EffectiveAccess<'f> {
     ///
     /// `None`: the resource is neither stored nor described (rules 1.7).
     pub(super) fn category_lists<'a>(
-        self,
+        &self,
         kind: ProductKind,
         resource: &'a Resource,
     ) -> Option<CategoryLists<'a>>
@@ -164,52 +168,62 @@ impl<'f> EffectiveAccess<'f> {
         'f: 'a,
     {
         let itself = resource.id.clone().map(|code| ProductRef { kind, code });
-        let products = &self.facts.products;
         let stored = itself
             .as_ref()
-            .and_then(|itself| products.get_key_value(itself));
+            .and_then(|itself| self.source.product(itself));
         let described = &resource.description;
         if stored.is_none() && !described.is_given() {
             return None;
         }
-        let mut lists = CategoryLists {
-            lists: Vec::with_capacity(3),
-            unknown_parent: None,
-        };
-        match (&described.categories, stored) {
+        let mut lists = CategoryLists::default();
+        match (&described.categories, &stored) {
             (Some(codes), _) => lists.lists.push(CategoryList::Described(codes)),
-            (None, Some((product, facts))) => {
-                let list = CategoryList::Stored(product, &facts.categories);
-                lists.lists.push(list);
-            }
+            (None, Some(stored)) => lists.lists.push(CategoryList::Stored(stored.categories)),
             (None, None) => {}
         }
-        let mut above: Option<&Code> = match &described.parent {
-            Some(Parent::Code(code)) => Some(code),
-            Some(Parent::Absent) => None,
-            None => stored.and_then(|(_, facts)| facts.parent.as_ref()),
-        };
-        let mut counted: Vec<&ProductRef> = itself.iter().collect();
-        while let Some(code) = above {
-            let kind = ProductKind::Model;
-            let code = code.clone();
-            let ancestor = ProductRef { kind, code };
-            let Some((ancestor, facts)) = products.get_key_value(&ancestor) else {
-                lists.unknown_parent = Some(UnknownName {
-                    kind: ResourceType::ProductModel,
-                    code: ancestor.code,
-                });
-                break;
-            };
-            if counted.contains(&ancestor) {
-                break;
+        match (&described.parent, &stored) {
+            (Some(Parent::Code(code)), _) => self.add_parent(code, itself.as_ref(), &mut lists),
+            (None, Some(stored)) => {
+                let above = stored.above.iter();
+                let above = above.map(|model| CategoryList::Stored(model.categories));
+                lists.lists.extend(above);
             }
-            counted.push(ancestor);
-            let list = CategoryList::Stored(ancestor, &facts.categories);
-            lists.lists.push(list);
-            above = facts.parent.as_ref();
+            (Some(Parent::Absent), _) | (None, None) => {}
         }
         Some(lists)
+    }
+
+    /// Adds the categories of the parent that the request gives a product, and of the
+    /// models above it (rules 7.1). A model is not its own ancestor.
+    fn add_parent<'a>(
+        &self,
+        code: &Code,
+        itself: Option<&ProductRef>,
+        lists: &mut CategoryLists<'a>,
+    ) where
+        'f: 'a,
+    {
+        let kind = ProductKind::Model;
+        let is_itself = |code: &str| {
+            itself.is_some_and(|itself| itself.kind == kind && itself.code.is_spelled(code))
+        };
+        let code = code.clone();
+        let parent = ProductRef { kind, code };
+        let Some(stored) = self.source.product(&parent) else {
+            lists.unknown_parent = Some(UnknownName {
+                kind: ResourceType::ProductModel,
+                code: parent.code,
+            });
+            return;
+        };
+        if is_itself(parent.code.as_str()) {
+            return;
+        }
+        lists.lists.push(CategoryList::Stored(stored.categories));
+        let above = stored.above.iter();
+        let above = above.take_while(|model| !is_itself(model.code));
+        let above = above.map(|model| CategoryList::Stored(model.categories));
+        lists.lists.extend(above);
     }
 }
 

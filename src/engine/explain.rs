@@ -38,6 +38,7 @@ pub fn explain(question: &Question, facts: &Facts) -> Explanation {
 #[derive(Debug)]
 pub struct Explainer<'q> {
     question: &'q Question,
+    facts: &'q Facts,
     access: EffectiveAccess<'q>,
     decider: Decider,
     /// `None` until what the decision requires is prepared.
@@ -48,7 +49,7 @@ pub struct Explainer<'q> {
 #[derive(Debug)]
 struct Decided<'q> {
     decision: Decision,
-    requirements: Vec<Requirement>,
+    requirements: Vec<Requirement<'q>>,
     categories: CategoryRights<'q>,
 }
 
@@ -58,6 +59,7 @@ impl<'q> Explainer<'q> {
     pub fn new(question: &'q Question, facts: &'q Facts) -> Self {
         Self {
             question,
+            facts,
             access: EffectiveAccess::of(question.subject(), facts),
             decider: Decider::default(),
             decided: None,
@@ -70,11 +72,10 @@ impl<'q> Explainer<'q> {
     /// True if more is left.
     #[must_use]
     pub fn prepare(&mut self, most: u64) -> bool {
-        let facts = self.access.facts;
-        if self.decided.is_none() && self.decider.prepare(self.question, facts, most) {
+        let (question, access) = (self.question, &self.access);
+        if self.decided.is_none() && self.decider.prepare(question, self.facts, most) {
             return true;
         }
-        let (question, access) = (self.question, self.access);
         let decided = self
             .decided
             .get_or_insert_with(|| Decided::of(question, access, &mut self.decider));
@@ -86,7 +87,7 @@ impl<'q> Explainer<'q> {
     #[must_use]
     pub fn explain(mut self) -> Explanation {
         while self.prepare(u64::MAX) {}
-        let (question, access) = (self.question, self.access);
+        let (question, access) = (self.question, &self.access);
         let decided = self.decided.take();
         let decided = decided.unwrap_or_else(|| Decided::of(question, access, &mut self.decider));
         decided.explain(question, access)
@@ -94,7 +95,7 @@ impl<'q> Explainer<'q> {
 }
 
 impl<'q> Decided<'q> {
-    fn of(question: &Question, access: EffectiveAccess<'q>, decider: &mut Decider) -> Self {
+    fn of(question: &'q Question, access: &EffectiveAccess<'q>, decider: &mut Decider) -> Self {
         let requirements = decider.requirements(question, access);
         let decision = decision(question, &requirements);
         Self {
@@ -113,7 +114,7 @@ impl<'q> Decided<'q> {
         categories.map(|requirement| requirement.needed.unwrap_or_default())
     }
 
-    fn explain(self, question: &Question, access: EffectiveAccess<'_>) -> Explanation {
+    fn explain(self, question: &Question, access: &EffectiveAccess<'_>) -> Explanation {
         let Self {
             decision,
             requirements,
@@ -130,7 +131,7 @@ impl<'q> Decided<'q> {
             .iter()
             .map(|requirement| step(requirement, access, &categories))
             .collect();
-        let of_product = |(requirement, _): &(&Requirement, &mut Step)| {
+        let of_product = |(requirement, _): &(&Requirement<'_>, &mut Step)| {
             matches!(requirement.source, Source::Categories(_))
         };
         if let Some((_, step)) = requirements.iter().zip(&mut steps).find(of_product) {
@@ -172,13 +173,13 @@ fn root_message(question: &Question, denial: Option<&Reason>) -> String {
 
 /// Converts a requirement into a step of the explanation (rules 8.2).
 fn step(
-    requirement: &Requirement,
-    access: EffectiveAccess<'_>,
+    requirement: &Requirement<'_>,
+    access: &EffectiveAccess<'_>,
     categories: &CategoryRights<'_>,
 ) -> Step {
     Step {
         axis: Some(requirement.code),
-        item: requirement.item.clone(),
+        item: requirement.item.map(ReasonItem::cloned),
         needed: requirement.needed,
         held: requirement.held,
         groups: giving_groups(requirement, access, categories),
@@ -192,8 +193,8 @@ fn step(
 
 /// Returns the subject's groups that give the level held (rules 3.5).
 fn giving_groups(
-    requirement: &Requirement,
-    access: EffectiveAccess<'_>,
+    requirement: &Requirement<'_>,
+    access: &EffectiveAccess<'_>,
     categories: &CategoryRights<'_>,
 ) -> Vec<Code> {
     let Some(held) = requirement.held else {
@@ -211,7 +212,7 @@ fn giving_groups(
 
 /// Returns the subject's roles that give the permission, directly or by
 /// implication (rules 2.3).
-fn giving_roles(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<Code> {
+fn giving_roles(requirement: &Requirement<'_>, access: &EffectiveAccess<'_>) -> Vec<Code> {
     let (ReasonCode::Permission, Some(code)) = (requirement.code, requirement.permission) else {
         return Vec::new();
     };
@@ -221,7 +222,7 @@ fn giving_roles(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<C
     let roles = subject
         .roles
         .iter()
-        .filter_map(|id| access.facts.vocabulary.roles.get(id));
+        .filter_map(|id| access.vocabulary.roles.get(id));
     roles
         .filter(|role| {
             CATALOGUE
@@ -234,7 +235,7 @@ fn giving_roles(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<C
 
 /// Returns the message of a step: the reason if it failed, else what is
 /// satisfied.
-fn message(requirement: &Requirement) -> String {
+fn message(requirement: &Requirement<'_>) -> String {
     if !requirement.passed {
         return requirement.reason().to_string();
     }
@@ -258,12 +259,12 @@ fn message(requirement: &Requirement) -> String {
 }
 
 /// Returns the message of a level requirement that is satisfied.
-fn level_message(requirement: &Requirement) -> String {
+fn level_message(requirement: &Requirement<'_>) -> String {
     let held = requirement.held.unwrap_or_default();
     if requirement.rule == "4.3" {
         return "It is in no category: every enabled subject owns it.".to_owned();
     }
-    match &requirement.item {
+    match requirement.item {
         Some(item) if held.allows(requirement.needed.unwrap_or_default()) => held_on(item, held),
         Some(ReasonItem { kind, code: None }) => format!("The tenant has no {kind}: no gate."),
         Some(_) | None => format!("Held is `{held}`."),

@@ -7,8 +7,7 @@
 use hashbrown::HashSet;
 
 use crate::domain::{
-    Code, FactsNeeded, ItemKind, ItemRef, Parent, ProductKind, ProductRef, Question, Resource,
-    ResourceType,
+    Code, FactsNeeded, ItemKind, ItemRef, Parent, Question, Resource, ResourceType,
 };
 
 /// Returns the facts that `questions` need. Facts of several questions are read
@@ -23,6 +22,7 @@ pub fn needs<'q>(questions: impl IntoIterator<Item = &'q Question>) -> FactsNeed
         if !question.rule().requires_resource {
             continue;
         }
+        needed.products.extend(question.products());
         if let Some(resource) = question.resource() {
             add_resource(&mut needed, resource);
             let described = resource.description.categories.as_ref();
@@ -35,21 +35,9 @@ pub fn needs<'q>(questions: impl IntoIterator<Item = &'q Question>) -> FactsNeed
     needed
 }
 
-/// Adds the facts of the resource: its product and parent, its item, attribute or
-/// grid view.
+/// Adds the facts of a resource that is no product: its item, attribute or grid view.
 fn add_resource(needed: &mut FactsNeeded, resource: &Resource) {
-    let described = &resource.description;
-    if let Some(kind) = resource.kind.product_kind() {
-        let parent = match &described.parent {
-            Some(Parent::Code(code)) => Some(code),
-            Some(Parent::Absent) | None => None,
-        };
-        let stored = resource.id.clone().map(|code| ProductRef { kind, code });
-        let above = parent.cloned().map(|code| ProductRef {
-            kind: ProductKind::Model,
-            code,
-        });
-        needed.products.extend(stored.into_iter().chain(above));
+    if resource.kind.product_kind().is_some() {
         return;
     }
     if let Some(item) = ruling_item(resource) {

@@ -44,9 +44,10 @@ pub struct CategoryTest {
 /// [`ListingQuestion::without_categories`].
 #[must_use]
 pub fn product_access(question: &ListingQuestion, facts: &Facts) -> ProductAccess {
+    let question_of_all = question.without_categories();
     let access = EffectiveAccess::of(question.subject(), facts);
     let levels = &mut CategoryLevels::default();
-    let requirements = requirements::collect(&question.without_categories(), &access, levels);
+    let requirements = requirements::collect(&question_of_all, &access, levels);
     let mut others = requirements
         .requirements
         .iter()

@@ -21,8 +21,8 @@ use super::{
 /// product's `categories`. Fails with the explanation of the first
 /// rule, in the order of rules 8.1, that no grant satisfies.
 pub(super) fn find(
-    requirements: &[Requirement],
-    access: EffectiveAccess<'_>,
+    requirements: &[Requirement<'_>],
+    access: &EffectiveAccess<'_>,
     categories: &CategoryRights<'_>,
 ) -> Result<Vec<Remedy>, String> {
     let mut remedies = Vec::new();
@@ -58,8 +58,8 @@ pub(super) fn find(
 /// Returns the grants for a missing permission or scope; fails if no scope gives
 /// the action (rules 5.12).
 fn turn_permission(
-    requirement: &Requirement,
-    access: EffectiveAccess<'_>,
+    requirement: &Requirement<'_>,
+    access: &EffectiveAccess<'_>,
 ) -> Result<Vec<Remedy>, String> {
     match &requirement.source {
         Source::Permission(wanted) => permission::find(*wanted, access),
@@ -70,7 +70,7 @@ fn turn_permission(
 }
 
 /// Returns the text that names what the tenant does not store (rules 1.7).
-fn unknown(requirement: &Requirement) -> String {
+fn unknown(requirement: &Requirement<'_>) -> String {
     let name = requirement.unknown.as_ref();
     name.map_or_else(
         || "the tenant has no such resource".to_owned(),

@@ -1,5 +1,5 @@
 use crate::domain::{
-    GroupFacts, ItemId, Level, PermissionId, Reason, ReasonCode, ReasonItem, Strictness,
+    Code, GroupFacts, ItemId, Level, PermissionId, Reason, ReasonCode, ReasonItem, Strictness,
     UnknownName,
 };
 
@@ -7,14 +7,14 @@ use super::effective_access::OpenAxis;
 
 /// One rule that applies to a question, and whether it passed.
 #[derive(Clone, Debug)]
-pub(super) struct Requirement {
+pub(super) struct Requirement<'f> {
     /// The kind of rule, which is the reason of a denial if it fails (rules 8.1).
     pub(super) code: ReasonCode,
     /// The number of the rule in `docs/rules.md`, such as `4.5`.
     pub(super) rule: &'static str,
     /// The item that the rule is about; without a code it is any item of the
     /// kind.
-    pub(super) item: Option<ReasonItem>,
+    pub(super) item: Option<ReasonItem<&'f Code>>,
     /// The level needed; `None` if the rule is not about a level.
     pub(super) needed: Option<Level>,
     /// The level held; `None` if the rule is not about a level.
@@ -45,7 +45,7 @@ pub(super) enum Source {
     Categories(Strictness),
 }
 
-impl Requirement {
+impl<'f> Requirement<'f> {
     /// Creates a requirement that is not about a level.
     pub(super) fn new(code: ReasonCode, rule: &'static str, passed: bool) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Requirement {
     pub(super) fn level(
         code: ReasonCode,
         rule: &'static str,
-        item: Option<ReasonItem>,
+        item: Option<ReasonItem<&'f Code>>,
         needed: Level,
         held: Level,
     ) -> Self {
@@ -102,7 +102,7 @@ impl Requirement {
     pub(super) fn reason(&self) -> Reason {
         Reason {
             code: self.code,
-            item: self.item.clone(),
+            item: self.item.map(ReasonItem::cloned),
             needed: self.needed,
             held: self.held,
             permission: self.permission,

@@ -26,47 +26,48 @@ use super::{
     requirement::{Requirement, Source},
 };
 
-/// Evaluates the rules on the resource and its context. Returns the requirements
-/// and the level held on the resource.
-pub(super) fn require_resource(
-    question: &Question,
-    resource: &Resource,
-    access: EffectiveAccess<'_>,
+/// Evaluates the rules on the resource and its context. Adds the requirements to
+/// `found` and returns the level held on the resource.
+pub(super) fn require_resource<'f>(
+    question: &'f Question,
+    resource: &'f Resource,
+    access: &EffectiveAccess<'f>,
     levels: &mut CategoryLevels,
-) -> (Vec<Requirement>, Level) {
+    found: &mut Vec<Requirement<'f>>,
+) -> Level {
     if let Some(kind) = resource.kind.product_kind() {
         let lists = access.category_lists(kind, resource);
         let on_product = lists.map(|lists| levels.on_product(lists, access));
-        return require_product(question, resource, on_product.as_ref(), access);
+        require_product(question, resource, on_product.as_ref(), access, found);
+        return on_product.map_or(Level::Hidden, |on_product| on_product.held);
     }
     if resource.kind == ResourceType::Attribute {
-        return require_attribute(question, resource, access);
+        return require_attribute(question, resource, access, found);
     }
     if resource.kind == ResourceType::GridView {
-        return require_grid_view(resource, access);
+        return require_grid_view(resource, access, found);
     }
-    require_item(question, resource, access)
+    require_item(question, resource, access, found)
 }
 
 /// Evaluates the axes of a product, model or value of it: channel, locale,
 /// category, attribute group (rules 3.2, 4.1 to 4.8).
-fn require_product(
-    question: &Question,
+fn require_product<'f>(
+    question: &'f Question,
     resource: &Resource,
     on_product: Option<&OnProduct>,
-    access: EffectiveAccess<'_>,
-) -> (Vec<Requirement>, Level) {
+    access: &EffectiveAccess<'f>,
+    found: &mut Vec<Requirement<'f>>,
+) {
     let needed = question.rule().level.unwrap_or_default();
     let other_axes = needed.on_other_axes();
     let context = question.context();
     let attribute = match &context.attribute {
         None => Named::Unsaid,
-        Some(code) => access
-            .facts
-            .vocabulary
-            .attributes
-            .get(code)
-            .map_or(Named::Unknown(code), Named::Stored),
+        Some(code) => {
+            let stored = access.vocabulary.attributes.get(code);
+            stored.map_or(Named::Unknown(code), Named::Stored)
+        }
     };
     let specific = |is: fn(&Attribute) -> bool| match attribute {
         Named::Unsaid => Specific::Unsaid,
@@ -75,30 +76,20 @@ fn require_product(
     };
     let channel = specific(|attribute| attribute.scopable);
     let locale = specific(|attribute| attribute.localizable);
-    let mut requirements = vec![
-        require_axis(
-            OpenAxis::Channel,
-            context.channel.as_ref(),
-            channel,
-            other_axes,
-            access,
-        ),
-        require_axis(
-            OpenAxis::Locale,
-            context.locale.as_ref(),
-            locale,
-            other_axes,
-            access,
-        ),
+    let axes = [
+        (OpenAxis::Channel, &context.channel, channel),
+        (OpenAxis::Locale, &context.locale, locale),
     ];
+    for (axis, named, specific) in axes {
+        let named = named.as_ref();
+        found.push(require_axis(axis, named, specific, other_axes, access));
+    }
     if let Some(on_product) = on_product {
         let strictness = question.rule().strictness;
-        requirements.push(require_categories(on_product, needed, strictness, access));
+        found.push(require_categories(on_product, needed, strictness, access));
     }
-    requirements.extend(require_value_group(question, other_axes, attribute, access));
-    requirements.push(require_known(on_product.is_some(), resource));
-    let held = on_product.map(|on_product| on_product.held);
-    (requirements, held.unwrap_or_default())
+    found.extend(require_value_group(question, other_axes, attribute, access));
+    found.push(require_known(on_product.is_some(), resource));
 }
 
 /// The attribute that a product question names.
@@ -130,13 +121,13 @@ enum Specific {
 /// - Not named, and the value is specific to it: at least one at the level
 ///   needed (rules 4.4).
 /// - Otherwise: the gate, at least one viewable (rules 4.5).
-fn require_axis(
+fn require_axis<'f>(
     axis: OpenAxis,
-    named: Option<&Code>,
+    named: Option<&'f Code>,
     specific: Specific,
     needed: Level,
-    access: EffectiveAccess<'_>,
-) -> Requirement {
+    access: &EffectiveAccess<'f>,
+) -> Requirement<'f> {
     match (named, specific) {
         (Some(code), Specific::Unsaid) => require_named(axis.kind(), code, "4.5", needed, access),
         (Some(code), Specific::Yes) => require_named(axis.kind(), code, "4.4", needed, access),
@@ -147,7 +138,7 @@ fn require_axis(
 
 /// Requires at least one viewable channel or locale, if the tenant has any (rules
 /// 4.5).
-fn require_gate(axis: OpenAxis, access: EffectiveAccess<'_>) -> Requirement {
+fn require_gate<'f>(axis: OpenAxis, access: &EffectiveAccess<'_>) -> Requirement<'f> {
     let requirement = require_any(axis, "4.5", Level::View, access);
     let passed = requirement.passed || access.first_of(axis).is_none();
     Requirement {
@@ -157,12 +148,12 @@ fn require_gate(axis: OpenAxis, access: EffectiveAccess<'_>) -> Requirement {
 }
 
 /// Requires at least one channel or locale held at `needed`.
-fn require_any(
+fn require_any<'f>(
     axis: OpenAxis,
     rule: &'static str,
     needed: Level,
-    access: EffectiveAccess<'_>,
-) -> Requirement {
+    access: &EffectiveAccess<'_>,
+) -> Requirement<'f> {
     let item = ReasonItem {
         kind: axis.kind(),
         code: None,
@@ -173,16 +164,16 @@ fn require_any(
 }
 
 /// Requires that a stored item is held at `needed`.
-fn require_stored(
+fn require_stored<'f>(
     kind: ItemKind,
     id: ItemId,
     rule: &'static str,
     needed: Level,
-    access: EffectiveAccess<'_>,
-) -> Requirement {
+    access: &EffectiveAccess<'f>,
+) -> Requirement<'f> {
     let item = ReasonItem {
         kind,
-        code: access.code_of(id).cloned(),
+        code: access.code_of(id),
     };
     let held = access.level_on(id);
     Requirement::level(axis_code(kind), rule, Some(item), needed, held).from(Source::Item(id))
@@ -190,13 +181,13 @@ fn require_stored(
 
 /// Requires that the named item is held at `needed`. An item that is not stored is
 /// hidden in every edition (rules 1.7).
-fn require_named(
+fn require_named<'f>(
     kind: ItemKind,
-    code: &Code,
+    code: &'f Code,
     rule: &'static str,
     needed: Level,
-    access: EffectiveAccess<'_>,
-) -> Requirement {
+    access: &EffectiveAccess<'f>,
+) -> Requirement<'f> {
     let named = ItemRef {
         kind,
         code: code.clone(),
@@ -210,14 +201,14 @@ fn require_named(
     };
     let item = ReasonItem {
         kind,
-        code: Some(named.code),
+        code: Some(code),
     };
     Requirement::level(axis_code(kind), rule, Some(item), needed, Level::Hidden)
         .naming(Some(unknown))
 }
 
 /// Requires that the resource is stored, or described by the request (rules 1.7).
-fn require_known(is_known: bool, resource: &Resource) -> Requirement {
+fn require_known<'f>(is_known: bool, resource: &Resource) -> Requirement<'f> {
     let requirement = Requirement::new(ReasonCode::ResourceUnknown, "1.7", is_known);
     if is_known {
         return requirement;
@@ -232,12 +223,12 @@ fn require_known(is_known: bool, resource: &Resource) -> Requirement {
 }
 
 /// Requires that the level on the product suffices (rules 4.1, 4.3).
-fn require_categories(
+fn require_categories<'f>(
     on_product: &OnProduct,
     needed: Level,
     strictness: Strictness,
-    access: EffectiveAccess<'_>,
-) -> Requirement {
+    access: &EffectiveAccess<'f>,
+) -> Requirement<'f> {
     let OnProduct {
         held,
         highest,
@@ -247,7 +238,7 @@ fn require_categories(
     let rule = if uncategorised { "4.3" } else { "4.1" };
     let item = highest.map(|id| ReasonItem {
         kind: ItemKind::Category,
-        code: access.code_of(id).cloned(),
+        code: access.code_of(id),
     });
     let passed = strictness.suffices(*held, needed);
     let unknown = unknown.clone().filter(|_| item.is_none() && !passed);
@@ -261,12 +252,12 @@ fn require_categories(
 }
 
 /// Requires the attribute group of a value (rules 4.4, 4.10, 7.1).
-fn require_value_group(
-    question: &Question,
+fn require_value_group<'f>(
+    question: &'f Question,
     needed: Level,
     attribute: Named<'_>,
-    access: EffectiveAccess<'_>,
-) -> Option<Requirement> {
+    access: &EffectiveAccess<'f>,
+) -> Option<Requirement<'f>> {
     let named = question.context().attribute_group.as_ref();
     match (attribute, named) {
         (Named::Unsaid, None) => None,
@@ -292,11 +283,11 @@ fn require_value_group(
 }
 
 /// Requires `needed` on the group that a stored attribute belongs to (rules 4.4).
-fn require_stored_group(
+fn require_stored_group<'f>(
     attribute: &Attribute,
     needed: Level,
-    access: EffectiveAccess<'_>,
-) -> Requirement {
+    access: &EffectiveAccess<'f>,
+) -> Requirement<'f> {
     let kind = ItemKind::AttributeGroup;
     require_stored(kind, attribute.group, "4.4", needed, access)
 }
@@ -304,18 +295,20 @@ fn require_stored_group(
 /// Evaluates the rules of an attribute (rules 4.4, 9): the level on its group,
 /// and channel and locale where its values are specific to them. There is no
 /// gate.
-fn require_attribute(
-    question: &Question,
+fn require_attribute<'f>(
+    question: &'f Question,
     resource: &Resource,
-    access: EffectiveAccess<'_>,
-) -> (Vec<Requirement>, Level) {
+    access: &EffectiveAccess<'f>,
+    found: &mut Vec<Requirement<'f>>,
+) -> Level {
     let needed = question.rule().level.unwrap_or_default();
     let attribute = resource
         .id
         .as_ref()
-        .and_then(|id| access.facts.vocabulary.attributes.get(id));
+        .and_then(|id| access.vocabulary.attributes.get(id));
     let Some(attribute) = attribute else {
-        return (vec![require_known(false, resource)], Level::Hidden);
+        found.push(require_known(false, resource));
+        return Level::Hidden;
     };
     let context = question.context();
     let axes = [
@@ -323,53 +316,57 @@ fn require_attribute(
         (OpenAxis::Locale, attribute.localizable, &context.locale),
     ];
     let counted = axes.into_iter().filter(|(_, counts, _)| *counts);
-    let mut requirements: Vec<Requirement> = counted
-        .map(|(axis, _, named)| require_axis(axis, named.as_ref(), Specific::Yes, needed, access))
-        .collect();
-    requirements.push(require_stored_group(attribute, needed, access));
-    (requirements, access.level_on(attribute.group))
+    found.extend(
+        counted.map(|(axis, _, named)| {
+            require_axis(axis, named.as_ref(), Specific::Yes, needed, access)
+        }),
+    );
+    found.push(require_stored_group(attribute, needed, access));
+    access.level_on(attribute.group)
 }
 
 /// Requires that all attribute groups of a grid view are viewable (rules 4.10).
-fn require_grid_view(
+fn require_grid_view<'f>(
     resource: &Resource,
-    access: EffectiveAccess<'_>,
-) -> (Vec<Requirement>, Level) {
+    access: &EffectiveAccess<'f>,
+    found: &mut Vec<Requirement<'f>>,
+) -> Level {
     let view = resource
         .id
         .as_ref()
-        .and_then(|id| access.facts.vocabulary.grid_views.get(id));
+        .and_then(|id| access.vocabulary.grid_views.get(id));
     let Some(view) = view else {
-        return (vec![require_known(false, resource)], Level::Hidden);
+        found.push(require_known(false, resource));
+        return Level::Hidden;
     };
     let kind = ItemKind::AttributeGroup;
-    let groups = view.attribute_groups.iter();
-    let requirements: Vec<Requirement> = groups
-        .map(|id| require_stored(kind, *id, "4.10", Level::View, access))
-        .collect();
-    let shown = requirements.iter().all(|requirement| requirement.passed);
-    (
-        requirements,
-        if shown { Level::View } else { Level::Hidden },
-    )
+    let mut level = Level::View;
+    for id in &view.attribute_groups {
+        let requirement = require_stored(kind, *id, "4.10", Level::View, access);
+        if !requirement.passed {
+            level = Level::Hidden;
+        }
+        found.push(requirement);
+    }
+    level
 }
 
 /// Evaluates the rules of every other type, which the right on one item decides
 /// (rules 3.3, 4.9, 4.11, 4.12).
-fn require_item(
-    question: &Question,
+fn require_item<'f>(
+    question: &'f Question,
     resource: &Resource,
-    access: EffectiveAccess<'_>,
-) -> (Vec<Requirement>, Level) {
+    access: &EffectiveAccess<'f>,
+    found: &mut Vec<Requirement<'f>>,
+) -> Level {
     let needed = question.rule().level;
-    let mut requirements = Vec::new();
     if resource.kind.takes_channel_and_locale() && needed == Some(Level::View) {
         let context = question.context();
         let named = [
             (ItemKind::Channel, &context.channel),
             (ItemKind::Locale, &context.locale),
         ];
-        requirements.extend(named.into_iter().filter_map(|(kind, code)| {
+        found.extend(named.into_iter().filter_map(|(kind, code)| {
             Some(require_named(
                 kind,
                 code.as_ref()?,
@@ -379,14 +376,13 @@ fn require_item(
             ))
         }));
     }
-    let found = ruling_item(resource).and_then(|item| access.find(&item));
-    let held = found.map_or(Level::Hidden, |id| access.level_on(id));
-    if let (Some(id), Some(needed), Some(kind)) = (found, needed, resource.kind.ruling_item()) {
+    let item = ruling_item(resource).and_then(|item| access.find(&item));
+    if let (Some(id), Some(needed), Some(kind)) = (item, needed, resource.kind.ruling_item()) {
         let rule = item_rule(resource.kind);
-        requirements.push(require_stored(kind, id, rule, needed, access));
+        found.push(require_stored(kind, id, rule, needed, access));
     }
-    requirements.push(require_known(found.is_some(), resource));
-    (requirements, held)
+    found.push(require_known(item.is_some(), resource));
+    item.map_or(Level::Hidden, |id| access.level_on(id))
 }
 
 /// Returns the kind of rule that a right on an item belongs to (rules 8.1).

@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     cache::{Cache, with_current_facts},
-    domain::{Code, Decision, Facts, FactsNeeded, GroupsNeeded, Question, Revision},
+    domain::{Code, Decision, FactSource, Facts, FactsNeeded, GroupsNeeded, Question, Revision},
     engine,
     listing::{self, YieldingDecider},
     pb::{self, authorization_service_server::AuthorizationService, check_result::Outcome},
@@ -76,15 +76,32 @@ impl AuthorizationApi {
         let tenant = parse::tenant(&tenant, &self.default_tenant)?;
         let question = parse::question(subject, &action, resource, context)?;
         calling.check_tenant(&tenant)?;
-        let needed = engine::needs([&question]);
         let minimum = Revision(minimum_revision);
-        let decided = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
-            let decision = YieldingDecider::default().decide(&question, facts).await;
-            (decision, facts.revision)
-        });
+        let cache = &self.cache;
+        let decide = |facts: &dyn FactSource| engine::decide(&question, facts);
+        let mut decided = cache.answer_from_memory(&tenant, &question, minimum, decide);
+        if decided.is_none() {
+            decided = Box::pin(self.collect_and_decide(&tenant, &question, minimum)).await?;
+        }
         let (decision, revision) = decided.ok_or(Failure::TenantNotFound(tenant.clone()))?;
         self.given.note(&tenant, &question, &decision, revision);
         Ok(render::check_response(decision, revision))
+    }
+
+    /// Decides one question from facts that are collected first. `None`: the tenant does
+    /// not exist.
+    async fn collect_and_decide(
+        &self,
+        tenant: &Code,
+        question: &Question,
+        minimum: Revision,
+    ) -> Result<Option<(Decision, Revision)>, Failure> {
+        let needed = engine::needs([question]);
+        let decided = with_current_facts!(self.cache, tenant, &needed, minimum, |facts| {
+            let decision = YieldingDecider::default().decide(question, facts).await;
+            (decision, facts.revision)
+        });
+        Ok(decided)
     }
 
     async fn answer_batch(

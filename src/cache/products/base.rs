@@ -333,7 +333,7 @@ impl Base {
     /// True if neither the product nor an ancestor has a category.
     fn lies_nowhere(&self, place: Place) -> bool {
         let mut at = self.row(place);
-        for _ in 0..=super::MODELS_ABOVE {
+        for _ in 0..=crate::domain::MODELS_ABOVE {
             let Some(row) = at else { break };
             if !row.categories.is_empty() {
                 return false;

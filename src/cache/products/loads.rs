@@ -25,10 +25,6 @@ const LONG_PAUSE: Duration = Duration::from_mins(10);
 /// load all the time.
 const PUT_OFF: u32 = 4;
 
-/// Number of patched products (or an eighth of all, if that is more) from which
-/// the whole index is loaded again.
-const PATCHED_AT_MOST: usize = 4_096;
-
 /// The result of a load.
 enum Loaded {
     Whole(Box<Base>, AsOf),
@@ -46,10 +42,8 @@ pub(crate) fn want(core: &Arc<Core>, products: &Arc<TenantProducts>) {
     let is_current = {
         let shown = products.shown();
         let epoch = core.lease.hold().epoch;
-        shown.view.as_ref().is_some_and(|current| {
-            let most = PATCHED_AT_MOST.max(current.view.len() / 8);
-            current.epoch == epoch && current.view.patched() < most
-        })
+        let current = shown.view.as_ref();
+        current.is_some_and(|it| it.epoch == epoch && !it.view.must_be_reloaded())
     };
     if is_current || !core.keeps() {
         return;

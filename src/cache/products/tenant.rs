@@ -8,7 +8,7 @@ use imbl::HashMap;
 
 use crate::{
     cache::clock::Moment,
-    domain::{Code, FactKey, ProductFacts, ProductRef, Section},
+    domain::{Code, FactKey, ProductFacts, ProductKind, ProductRef, Section, StoredProduct},
     failpoints::{Rule, is_disabled},
     store::{AsOf, IndexedProduct, TenantId},
 };
@@ -56,7 +56,22 @@ pub(super) struct Loading {
     pub(super) not_before: Option<Moment>,
 }
 
-/// State of the index at which the products of a list were read.
+/// The index of a tenant's products, lent to one decision: it stays as it was.
+pub(in crate::cache) struct LentProducts {
+    shown: Guard<Arc<Shown>>,
+}
+
+/// Number of categories of a product and its ancestors up to which the index is lent.
+const LENT_CATEGORIES: usize = 64;
+
+impl LentProducts {
+    /// Returns a product; `None` if it is not stored.
+    pub(in crate::cache) fn product(&self, product: &ProductRef) -> Option<StoredProduct<'_>> {
+        self.shown.view.as_ref()?.view.stored(product)
+    }
+}
+
+/// State of the index at which products were read.
 #[derive(Debug)]
 pub(crate) struct ProductsReadPosition {
     products: Arc<TenantProducts>,
@@ -147,6 +162,39 @@ impl TenantProducts {
             epoch,
         };
         Some((current.view.facts(product), position))
+    }
+
+    /// Lends the index to one decision about these products, with its state. `None`: it
+    /// is not loaded, it does not have one of them in its current state, or one is in so
+    /// many categories that a decision about it must yield.
+    pub(in crate::cache) fn lend(
+        self: &Arc<Self>,
+        products: impl Iterator<Item = ProductRef>,
+        epoch: u64,
+    ) -> Option<(LentProducts, ProductsReadPosition)> {
+        let shown = self.shown();
+        let current = shown.view.as_ref().filter(|view| view.epoch == epoch)?;
+        if current.view.must_be_reloaded() {
+            return None;
+        }
+        for product in products {
+            shown.as_of(&product)?;
+            let Some(stored) = current.view.stored(&product) else {
+                continue;
+            };
+            let models = stored.above.iter().filter(|model| !model.code.is_empty());
+            for model in models.filter(|_| !shown.marks.is_empty()) {
+                let kind = ProductKind::Model;
+                let code = model.code.parse().ok()?;
+                shown.as_of(&ProductRef { kind, code })?;
+            }
+            if stored.number_of_categories() > LENT_CATEGORIES {
+                return None;
+            }
+        }
+        self.note_request();
+        let position = ProductsReadPosition::in_state(self, &shown, epoch);
+        Some((LentProducts { shown }, position))
     }
 
     /// Applies an announcement: `product` may change from `seq` on. `None`: all
@@ -277,7 +325,10 @@ impl ProductReadPosition {
 impl ProductsReadPosition {
     /// Returns the current state of the products.
     pub(super) fn of(products: &Arc<TenantProducts>, epoch: u64) -> Self {
-        let shown = products.shown();
+        Self::in_state(products, &products.shown(), epoch)
+    }
+
+    fn in_state(products: &Arc<TenantProducts>, shown: &Shown, epoch: u64) -> Self {
         Self {
             products: Arc::clone(products),
             watermark: shown.watermark,

@@ -124,6 +124,34 @@ fn effective(catalog: &Catalog, id: ProductId) -> BTreeSet<ItemId> {
     all
 }
 
+/// Returns the own categories of a product and those of each ancestor, with its code.
+fn chain(catalog: &Catalog, id: ProductId) -> Vec<(String, Vec<ItemId>)> {
+    let product = catalog.get(&id);
+    let above = |found: &&IndexedProduct| catalog.get(&found.parent?);
+    let chain = std::iter::successors(product, above);
+    chain
+        .enumerate()
+        .map(|(steps, found)| {
+            let code = if steps == 0 {
+                ""
+            } else {
+                found.product.code.as_str()
+            };
+            (code.to_owned(), found.categories.clone())
+        })
+        .collect()
+}
+
+/// Returns what a view lends of a product, as [`chain`] does.
+fn lent(view: &View, product: &ProductRef) -> Option<Vec<(String, Vec<ItemId>)>> {
+    let stored = view.stored(product)?;
+    let above = stored.above.iter();
+    let above = above.take_while(|model| !model.code.is_empty());
+    let above = above.map(|model| (model.code.to_owned(), model.categories.to_vec()));
+    let itself = (String::new(), stored.categories.to_vec());
+    Some(std::iter::once(itself).chain(above).collect())
+}
+
 /// Checks that a view returns exactly what the catalog contains.
 fn assert_same(view: &View, catalog: &Catalog, limit: usize) {
     for number in 0..24 {
@@ -140,6 +168,7 @@ fn assert_same(view: &View, catalog: &Catalog, limit: usize) {
             );
             assert_eq!(facts.categories, stored.categories);
         }
+        assert_eq!(lent(view, &product), stored.map(|it| chain(catalog, it.id)));
     }
     for kind in KINDS {
         let of_kind = catalog.values().filter(|found| found.product.kind == kind);
@@ -259,6 +288,53 @@ fn announced_product_misses_until_read_after_its_write() {
     // An announcement that the patch already includes marks nothing.
     products.announce(Some(&hat()), 5);
     assert_eq!(categories(&products), Some(vec![ItemId(2)]));
+}
+
+/// The shirt (2) is below the model (1).
+fn with_a_model() -> (Arc<TenantProducts>, [ProductRef; 2]) {
+    let products = Arc::new(TenantProducts::new("acme".parse().unwrap(), TenantId(1)));
+    let (model, shirt) = (name(1), name(9));
+    let of = |id, product: &ProductRef, parent| IndexedProduct {
+        product: product.clone(),
+        id: ProductId(id),
+        parent,
+        categories: vec![ItemId(id)],
+    };
+    let stored = [of(1, &model, None), of(2, &shirt, Some(ProductId(1)))];
+    let catalog = stored.into_iter().map(|found| (found.id, found)).collect();
+    assert!(products.install(base_of(&catalog), &as_of(4, Vec::new())));
+    (products, [model, shirt])
+}
+
+#[test]
+fn rule_6_1_index_is_lent_until_the_product_or_a_model_above_is_announced() {
+    for announced in [0, 1] {
+        let (products, named) = with_a_model();
+        let lend = |product: &ProductRef| products.lend([product.clone()].into_iter(), EPOCH);
+        let (lent, before) = lend(&named[1]).unwrap();
+        let seen = lent.product(&named[1]).unwrap();
+        assert_eq!(seen.categories, [ItemId(2)]);
+        assert_eq!(seen.above[0].categories, [ItemId(1)]);
+        assert!(before.counts(EPOCH) && !before.counts(EPOCH + 1));
+        products.announce(Some(&named[announced]), 5);
+        assert!(!before.counts(EPOCH));
+        assert!(lend(&named[1]).is_none());
+        // The model does not depend on its descendants.
+        assert_eq!(lend(&named[0]).is_some(), announced == 1);
+        // What is not stored is known not to be, while nobody announces it.
+        let (lent, _) = lend(&hat()).unwrap();
+        assert_eq!(lent.product(&hat()), None);
+        assert!(products.lend([hat()].into_iter(), EPOCH + 1).is_none());
+    }
+}
+
+#[test]
+fn index_is_not_lent_once_all_products_are_announced() {
+    let products = loaded(Vec::new());
+    let lend = || products.lend([hat()].into_iter(), EPOCH);
+    let (_, before) = lend().unwrap();
+    products.announce(None, 6);
+    assert!(!before.counts(EPOCH) && lend().is_none());
 }
 
 #[test]

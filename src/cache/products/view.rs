@@ -3,14 +3,18 @@ use std::sync::Arc;
 use imbl::{HashMap, OrdMap};
 
 use crate::{
-    domain::{Code, ItemId, ProductFacts, ProductId, ProductKind, ProductRef},
+    domain::{
+        Code, ItemId, MODELS_ABOVE, ProductFacts, ProductId, ProductKind, ProductRef, StoredModel,
+        StoredProduct,
+    },
     store::IndexedProduct,
 };
 
-use super::{
-    MODELS_ABOVE,
-    base::{Base, Place, Row},
-};
+use super::base::{Base, Place, Row};
+
+/// Number of patched products (or an eighth of all, if that is more) from which
+/// the whole index is loaded again.
+const PATCHED_AT_MOST: usize = 4_096;
 
 /// All products of a tenant, each as last read. A view never changes after it is
 /// published; copies share their contents.
@@ -92,6 +96,11 @@ impl View {
         self.names.len()
     }
 
+    /// True if so many products were patched that the whole index is to be loaded again.
+    pub(super) fn must_be_reloaded(&self) -> bool {
+        self.patched() >= PATCHED_AT_MOST.max(self.len() / 8)
+    }
+
     /// Returns the approximate size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.base.bytes() + self.patched() * 400
@@ -144,13 +153,28 @@ impl View {
         self.base.row(place).map(|row| row.id)
     }
 
+    /// Lends a product to a decision; `None` if it is not stored.
+    pub(in crate::cache) fn stored(&self, product: &ProductRef) -> Option<StoredProduct<'_>> {
+        let node = self.named(product)?;
+        let mut above = [StoredModel::default(); MODELS_ABOVE];
+        let mut at = self.above(&node);
+        for model in &mut above {
+            let Some(node) = at else { break };
+            *model = StoredModel {
+                code: node.code,
+                categories: node.categories,
+            };
+            at = self.above(&node);
+        }
+        Some(StoredProduct {
+            categories: node.categories,
+            above,
+        })
+    }
+
     /// Returns the stored facts of a product; `None` if it is not stored.
     pub(super) fn facts(&self, product: &ProductRef) -> Option<ProductFacts> {
-        let node = if let Some((_, number)) = self.names.get(product) {
-            self.numbered((*number)?)?
-        } else {
-            self.at(self.base.find(product.kind, &product.code)?)?
-        };
+        let node = self.named(product)?;
         let parent = self.above(&node);
         Some(ProductFacts {
             code: node.code.parse().ok()?,
@@ -244,6 +268,13 @@ impl View {
         ids.sort_unstable();
         ids.dedup();
         Some(ids)
+    }
+
+    fn named(&self, product: &ProductRef) -> Option<Node<'_>> {
+        if let Some((_, number)) = self.names.get(product) {
+            return self.numbered((*number)?);
+        }
+        self.at(self.base.find(product.kind, &product.code)?)
     }
 
     fn at(&self, place: Place) -> Option<Node<'_>> {

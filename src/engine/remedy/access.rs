@@ -28,15 +28,15 @@ type Raise = (ItemRef, Level);
 /// `failed` holds the failed requirements, each with the right to raise that
 /// satisfies it.
 pub(super) fn find(
-    failed: Vec<(&Requirement, Raise)>,
-    requirements: &[Requirement],
-    access: EffectiveAccess<'_>,
+    failed: Vec<(&Requirement<'_>, Raise)>,
+    requirements: &[Requirement<'_>],
+    access: &EffectiveAccess<'_>,
     categories: &CategoryRights<'_>,
 ) -> Result<Vec<Remedy>, String> {
     if failed.is_empty() {
         return Ok(Vec::new());
     }
-    let (failed, raises): (Vec<&Requirement>, Vec<Raise>) = failed.into_iter().unzip();
+    let (failed, raises): (Vec<&Requirement<'_>>, Vec<Raise>) = failed.into_iter().unzip();
     let own_group = preferred(access.groups()).map(|group| &group.code);
     let joinable = joinable(&failed, requirements, access, categories);
     let no_group = || own_group.map(|_| Vec::new());
@@ -121,20 +121,22 @@ struct Joinable<'f> {
 /// Returns the groups to join, any before `All`, then by code. Of groups that
 /// satisfy the same requirements only the first is returned, to keep them few.
 fn joinable<'f>(
-    failed: &[&Requirement],
-    requirements: &[Requirement],
-    access: EffectiveAccess<'f>,
+    failed: &[&Requirement<'_>],
+    requirements: &[Requirement<'_>],
+    access: &EffectiveAccess<'f>,
     categories: &CategoryRights<'_>,
 ) -> Vec<Joinable<'f>> {
     if access.subject_ref.kind == SubjectKind::App {
         return Vec::new(); // an app is in no group but its own (rules 1.4)
     }
     let joined: BTreeSet<&Code> = access.groups().map(|group| &group.code).collect();
-    let others = access.facts.groups.iter();
-    let others = others.map(|(id, group)| Candidate {
-        group: group.as_ref(),
-        on_categories: categories.highest(*id),
-    });
+    let others = access
+        .all_groups()
+        .into_iter()
+        .map(|(id, group)| Candidate {
+            group,
+            on_categories: categories.highest(id),
+        });
     let mut others: Vec<Candidate<'f>> = others
         .filter(|other| !other.group.private && !joined.contains(&other.group.code))
         .filter(|other| {
@@ -146,7 +148,7 @@ fn joinable<'f>(
     others.sort_by_key(|other| (is_all(&other.group.code), &other.group.code));
     let mut by_turned: BTreeMap<Turned, (usize, &Code)> = BTreeMap::new();
     for (place, other) in others.into_iter().enumerate() {
-        let turned = |(_, requirement): &(usize, &&Requirement)| other.turns(requirement);
+        let turned = |(_, requirement): &(usize, &&Requirement<'_>)| other.turns(requirement);
         let turned: Turned = failed
             .iter()
             .enumerate()
@@ -174,20 +176,20 @@ struct Candidate<'f> {
 
 impl Candidate<'_> {
     /// True if joining the group satisfies the requirement.
-    fn turns(&self, requirement: &Requirement) -> bool {
+    fn turns(&self, requirement: &Requirement<'_>) -> bool {
         self.level(requirement)
             .allows(requirement.needed.unwrap_or_default())
     }
 
     /// True if joining the group gives more than an action allows that needs an
     /// exact level (`send_proposal`, rules 9).
-    fn overshoots(&self, requirement: &Requirement) -> bool {
+    fn overshoots(&self, requirement: &Requirement<'_>) -> bool {
         let exactly = matches!(requirement.source, Source::Categories(Strictness::Exactly));
         exactly && self.turns(requirement) && Some(self.level(requirement)) != requirement.needed
     }
 
     /// Returns the level that the group alone gives for the requirement.
-    fn level(&self, requirement: &Requirement) -> Level {
+    fn level(&self, requirement: &Requirement<'_>) -> Level {
         requirement.level_of(self.group, self.on_categories)
     }
 }
@@ -195,8 +197,8 @@ impl Candidate<'_> {
 /// Returns the right to raise that satisfies the requirement. Fails with the
 /// explanation if no right does.
 pub(super) fn raise(
-    requirement: &Requirement,
-    access: EffectiveAccess<'_>,
+    requirement: &Requirement<'_>,
+    access: &EffectiveAccess<'_>,
     first_category: Option<ItemId>,
 ) -> Result<Raise, String> {
     let needed = requirement.needed.unwrap_or_default();
@@ -206,7 +208,7 @@ pub(super) fn raise(
             "the product is held at own: an owner has no need to send a proposal".to_owned(),
         );
     }
-    if !access.facts.vocabulary.edition.is_enterprise() {
+    if !access.vocabulary.edition.is_enterprise() {
         return Err(nothing_to_raise(requirement)); // every stored item is held at its highest level
     }
     let id = match &requirement.source {
@@ -215,7 +217,7 @@ pub(super) fn raise(
         Source::Any(axis) => access.first_of(*axis),
         Source::Categories(_) => first_category,
     };
-    let item = id.and_then(|id| access.facts.vocabulary.item_facts.get(&id));
+    let item = id.and_then(|id| access.vocabulary.item_facts.get(&id));
     let item = item.ok_or_else(|| nothing_to_raise(requirement))?;
     Ok((
         ItemRef {
@@ -228,7 +230,7 @@ pub(super) fn raise(
 
 /// Returns why there is no right to raise: the named item is not stored, or the
 /// tenant has no item of the kind.
-fn nothing_to_raise(requirement: &Requirement) -> String {
+fn nothing_to_raise(requirement: &Requirement<'_>) -> String {
     match &requirement.item {
         Some(item) if item.code.is_none() => {
             let entity = item.kind.to_string().replace('_', " ");

@@ -14,7 +14,7 @@ use crate::engine::effective_access::EffectiveAccess;
 /// counts (rules 8.2). For an app it is the scope to add.
 pub(super) fn find(
     wanted: PermissionId,
-    access: EffectiveAccess<'_>,
+    access: &EffectiveAccess<'_>,
 ) -> Result<Vec<Remedy>, String> {
     match access.subject_ref.kind {
         SubjectKind::App => scope(wanted, access).map(|remedy| vec![remedy]),
@@ -29,11 +29,11 @@ pub(super) fn find(
 fn add_to_role(
     wanted: PermissionId,
     audience: Audience,
-    access: EffectiveAccess<'_>,
+    access: &EffectiveAccess<'_>,
 ) -> Result<Vec<Remedy>, String> {
     let roles = access.subject.iter().flat_map(|subject| &subject.roles);
     let role = roles
-        .filter_map(|id| access.facts.vocabulary.roles.get(id))
+        .filter_map(|id| access.vocabulary.roles.get(id))
         .map(|role| &role.code)
         .min();
     let Some(role) = role else {
@@ -59,7 +59,7 @@ fn add_to_role(
 fn fewest(
     wanted: PermissionId,
     audience: Audience,
-    access: EffectiveAccess<'_>,
+    access: &EffectiveAccess<'_>,
 ) -> Option<Vec<PermissionId>> {
     let granted = access.granted_permissions();
     let candidates: Vec<PermissionId> = candidates(wanted)
@@ -74,7 +74,7 @@ fn fewest(
             let added: PermissionSet = chosen.iter().copied().collect();
             let granted = granted.union(&added);
             CATALOGUE
-                .counted(&granted, access.facts.vocabulary.edition)
+                .counted(&granted, access.vocabulary.edition)
                 .contains(wanted)
         })
     })
@@ -116,14 +116,13 @@ fn choices(from: &[PermissionId], size: usize) -> Vec<Vec<PermissionId>> {
 
 /// Returns the scope to add: one that no smaller scope could replace, the first
 /// by code.
-fn scope(wanted: PermissionId, access: EffectiveAccess<'_>) -> Result<Remedy, String> {
+fn scope(wanted: PermissionId, access: &EffectiveAccess<'_>) -> Result<Remedy, String> {
     let gives = |scope: &crate::domain::Scope| {
         let alone = std::iter::once(scope.id).collect();
         CATALOGUE.permissions_of_scopes(alone).contains(wanted)
     };
     let offered = |scope: &&crate::domain::Scope| {
-        scope.kind == ScopeKind::Authorization
-            && scope.is_offered_in(access.facts.vocabulary.edition)
+        scope.kind == ScopeKind::Authorization && scope.is_offered_in(access.vocabulary.edition)
     };
     let smallest = |scope: &&crate::domain::Scope| {
         !scope
