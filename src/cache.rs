@@ -28,6 +28,7 @@
 
 mod announcer;
 mod background_loads;
+mod cached_vocabulary;
 mod caller_loads;
 mod callers;
 mod clock;
@@ -42,12 +43,12 @@ mod live_writes;
 mod load_coalescer;
 mod maintenance;
 mod memory;
+mod noted_facts;
 mod page_facts;
 mod products;
 mod revisions;
 mod runtimes;
 mod settings;
-mod subject_rights;
 mod thread;
 mod turns;
 mod upkeep;

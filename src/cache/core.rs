@@ -13,6 +13,7 @@ use crate::{
 
 use super::{
     background_loads::BackgroundLoads,
+    cached_vocabulary::CachedVocabulary,
     caller_loads::{CallerCache, CallerLoads},
     clock::Moment,
     counters::{Counters, Status},
@@ -20,7 +21,7 @@ use super::{
     lease::{Hold, Lease},
     live_writes::{Announced, LiveWrites, Wanted},
     load_coalescer::queue::LoadCoalescer,
-    memory::{CachedSubject, CachedVocabulary, Entry, Fact, Memory, ReadPositions},
+    memory::{CachedSubject, Entry, Fact, Memory, ReadPositions},
     products::Products,
     revisions::Revisions,
     runtimes::Runtimes,
@@ -173,20 +174,30 @@ impl Core {
     /// watermarks before it extends the lease, so a later end cannot apply to
     /// facts that were compared with earlier watermarks.
     pub(super) fn confirm(&self, positions: &ReadPositions) -> Result<(), Unconfirmed> {
+        let ReadPositions {
+            facts,
+            products,
+            list,
+        } = positions;
+        self.confirm_all(facts, |epoch| {
+            products.iter().all(|position| position.counts(epoch))
+                && list.iter().all(|position| position.counts(epoch))
+        })
+    }
+
+    /// Confirms a decision, as [`Core::confirm`] does: it used the facts of these
+    /// positions, and products that `count` if they were read in the epoch that is passed
+    /// and have not changed.
+    pub(super) fn confirm_all<'p>(
+        &self,
+        facts: impl IntoIterator<Item = &'p ReadPosition>,
+        products_count: impl FnOnce(u64) -> bool,
+    ) -> Result<(), Unconfirmed> {
         let hold = self.lease.hold();
         pause();
-        let are_current = positions
-            .facts
-            .iter()
-            .all(|position| self.is_current(position, hold.epoch))
-            && positions
-                .products
-                .iter()
-                .all(|position| position.counts(hold.epoch))
-            && positions
-                .list
-                .iter()
-                .all(|position| position.counts(hold.epoch));
+        let mut facts = facts.into_iter();
+        let are_current = facts.all(|position| self.is_current(position, hold.epoch))
+            && products_count(hold.epoch);
         if !are_current && !is_disabled(Rule::FinalFloorCheck) {
             return Err(Unconfirmed::Stale);
         }
@@ -282,10 +293,12 @@ impl Core {
         taken: ReadAsOf<Option<crate::domain::Vocabulary>>,
     ) -> bool {
         let known = taken.tenant.zip(taken.found);
-        let known = known.map(|((id, revision), vocabulary)| CachedVocabulary {
-            revision: self.revisions.record(id, revision),
-            products: self.products.of_tenant(tenant, id),
-            vocabulary: Arc::new(vocabulary),
+        let known = known.map(|((id, revision), vocabulary)| {
+            Arc::new(CachedVocabulary {
+                revision: self.revisions.record(id, revision),
+                products: self.products.of_tenant(tenant, id),
+                vocabulary: Arc::new(vocabulary),
+            })
         });
         let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
         self.insert(key, &taken.as_of, Fact::Vocabulary(known))

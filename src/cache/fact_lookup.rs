@@ -8,7 +8,6 @@ use std::{
 };
 
 use hashbrown::HashMap;
-use smallvec::SmallVec;
 
 use crate::{
     domain::{
@@ -20,16 +19,15 @@ use crate::{
 
 use super::{
     background_loads::Misses,
+    cached_vocabulary::CachedVocabulary,
     core::Core,
-    memory::{CachedSubject, CachedVocabulary, Fact, ReadPositions},
+    memory::{CachedSubject, Fact, ReadPositions},
+    noted_facts::{FoundFacts, FoundRights},
     products,
     watermarks::ReadPosition,
 };
 
 pub(super) use self::lent::lend;
-
-/// The rights of user groups, each with its position.
-type FoundRights = SmallVec<[(GroupId, Arc<GroupFacts>, ReadPosition); 8]>;
 
 /// Looks up the facts of some questions in the cache. Returns all of them, or the
 /// misses that the statement for the questions will not load.
@@ -37,16 +35,18 @@ pub(super) fn look_up(
     core: &Arc<Core>,
     tenant: &Code,
     needed: &FactsNeeded,
-) -> Result<(Option<Facts>, Option<CachedVocabulary>, ReadPositions), Misses> {
+) -> Result<(Option<Facts>, Option<Arc<CachedVocabulary>>, ReadPositions), Misses> {
     let mut lookup = Lookup::of(core, tenant);
-    let known = match lookup.vocabulary() {
-        Some(Some(known)) => known,
-        Some(None) => return Ok((None, None, lookup.positions)),
-        None => {
-            lookup.missing.vocabulary = true;
-            return Err(lookup.missing);
-        }
+    let Some(found) = vocabulary(core, tenant, lookup.epoch) else {
+        lookup.missing.vocabulary = true;
+        return Err(lookup.missing);
     };
+    let (known, position) = found;
+    lookup.positions.facts.push(position);
+    let Some(known) = known else {
+        return Ok((None, None, lookup.positions));
+    };
+    let vocabulary = (&known, position);
     let (subjects, groups) = match needed.groups {
         GroupsNeeded::All => (
             lookup.subjects(&needed.subjects, |_, _| {}),
@@ -55,7 +55,7 @@ pub(super) fn look_up(
         GroupsNeeded::OfSubjects => {
             let mut groups = HashMap::new();
             let subjects = lookup.subjects(&needed.subjects, |lookup, subject| {
-                for (group, rights, position) in lookup.groups_of(subject) {
+                for (group, rights, position) in lookup.groups_of(subject, vocabulary) {
                     groups.entry(group).or_insert_with(|| {
                         lookup.positions.facts.push(position);
                         rights
@@ -81,6 +81,35 @@ pub(super) fn look_up(
         products,
     };
     Ok((Some(facts), Some(known), lookup.positions))
+}
+
+/// Looks up a tenant's vocabulary; it is `None` if the tenant does not exist.
+fn vocabulary(
+    core: &Core,
+    tenant: &Code,
+    epoch: u64,
+) -> Option<(Option<Arc<CachedVocabulary>>, ReadPosition)> {
+    let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
+    let entry = core.hit(&key, epoch)?;
+    match entry.fact {
+        Fact::Vocabulary(known) => Some((known, entry.position)),
+        Fact::Subject(_) | Fact::Rights(_) | Fact::Product(_) => None,
+    }
+}
+
+/// Looks up the rights of a user group.
+fn rights(
+    core: &Core,
+    tenant: &Code,
+    group: GroupId,
+    epoch: u64,
+) -> Option<(Arc<GroupFacts>, ReadPosition)> {
+    let key = FactKey::Rights(tenant.clone(), group);
+    let entry = core.hit(&key, epoch)?;
+    match entry.fact {
+        Fact::Rights(rights) => Some((rights, entry.position)),
+        Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Product(_) => None,
+    }
 }
 
 struct Lookup<'a> {
@@ -118,17 +147,6 @@ impl<'a> Lookup<'a> {
         Some(entry.fact)
     }
 
-    /// Returns the vocabulary; the inner value is `None` if the tenant does not
-    /// exist.
-    #[expect(clippy::option_option, reason = "not there, and known not to be")]
-    fn vocabulary(&mut self) -> Option<Option<CachedVocabulary>> {
-        let key = FactKey::Section(self.tenant.clone(), Section::Vocabulary);
-        match self.hit(&key)? {
-            Fact::Vocabulary(known) => Some(known),
-            Fact::Subject(_) | Fact::Rights(_) | Fact::Product(_) => None,
-        }
-    }
-
     /// Returns the subjects, each of which is also passed to `found`.
     fn subjects(
         &mut self,
@@ -137,22 +155,13 @@ impl<'a> Lookup<'a> {
     ) -> HashMap<SubjectRef, Arc<SubjectFacts>> {
         let mut subjects = HashMap::with_capacity(needed.len());
         for subject in needed {
-            if let Some(Some(cached)) = self.subject(subject) {
+            let key = FactKey::Subject(self.tenant.clone(), subject.clone());
+            if let Some(Fact::Subject(Some(cached))) = self.hit(&key) {
                 found(self, &cached);
                 subjects.insert(subject.clone(), cached.facts);
             }
         }
         subjects
-    }
-
-    /// Returns a subject; the inner value is `None` if it is not stored.
-    #[expect(clippy::option_option, reason = "not there, and known not to be")]
-    fn subject(&mut self, subject: &SubjectRef) -> Option<Option<CachedSubject>> {
-        let key = FactKey::Subject(self.tenant.clone(), subject.clone());
-        match self.hit(&key)? {
-            Fact::Subject(found) => Some(found),
-            Fact::Vocabulary(_) | Fact::Rights(_) | Fact::Product(_) => None,
-        }
     }
 
     fn groups(&mut self, needed: &[GroupId]) -> HashMap<GroupId, Arc<GroupFacts>> {
@@ -168,28 +177,29 @@ impl<'a> Lookup<'a> {
 
     /// Returns the rights of a subject's user groups, in the order of the groups; those
     /// that are not cached are absent.
-    fn groups_of(&mut self, subject: &CachedSubject) -> FoundRights {
-        let mut found = FoundRights::new();
+    fn groups_of(
+        &mut self,
+        subject: &CachedSubject,
+        (vocabulary, position): (&Arc<CachedVocabulary>, ReadPosition),
+    ) -> FoundRights {
         let (core, epoch) = (self.core, self.epoch);
-        let are_known = subject.rights.all(
-            |position| core.is_current(position, epoch),
-            |group, rights, position| found.push((group, rights, position)),
-        );
-        if are_known {
-            return found;
+        let noted = &subject.noted;
+        if let Some(found) = noted.find(|position| core.is_current(position, epoch)) {
+            return found.rights;
         }
-        found.clear();
+        let mut found = FoundFacts {
+            vocabulary: (Arc::clone(vocabulary), position),
+            rights: FoundRights::new(),
+        };
         for group in &subject.facts.groups {
             if let Some((rights, position)) = self.group(*group) {
-                found.push((*group, rights, position));
+                found.rights.push((*group, rights, position));
             }
         }
-        if found.len() == subject.facts.groups.len() {
-            let noted = found.iter();
-            let noted = noted.map(|(group, rights, at)| (*group, Arc::downgrade(rights), *at));
-            subject.rights.note(noted.collect());
+        if found.rights.len() == subject.facts.groups.len() {
+            noted.note(&found);
         }
-        found
+        found.rights
     }
 
     /// Looks up the rights of a user group, once.
@@ -203,16 +213,12 @@ impl<'a> Lookup<'a> {
     }
 
     fn look_up_group(&mut self, group: GroupId) -> Option<(Arc<GroupFacts>, ReadPosition)> {
-        let key = FactKey::Rights(self.tenant.clone(), group);
-        let Some(entry) = self.core.hit(&key, self.epoch) else {
+        let found = rights(self.core, self.tenant, group, self.epoch);
+        if found.is_none() {
             self.is_complete = false;
             self.missing.groups.push(group);
-            return None;
-        };
-        match entry.fact {
-            Fact::Rights(rights) => Some((rights, entry.position)),
-            Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Product(_) => None,
         }
+        found
     }
 
     /// Returns the products and their ancestors.

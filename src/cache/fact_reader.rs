@@ -123,7 +123,7 @@ impl Cache {
         decide: impl FnOnce(&dyn FactSource) -> T,
     ) -> Option<(T, Revision)> {
         let core = &self.core;
-        if !core.keeps() || !core.lease.is_running() {
+        if !core.keeps() {
             return None;
         }
         let facts = lend(core, tenant, question)?;
@@ -131,7 +131,7 @@ impl Cache {
             return None;
         }
         let answer = decide(&facts);
-        if core.confirm(&facts.positions).is_err() {
+        if facts.confirm(core).is_err() {
             core.counters.stale_answers_refused.add(1);
             return None;
         }

@@ -1,4 +1,4 @@
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
 use moka::sync::Cache as Moka;
@@ -7,32 +7,25 @@ use smallvec::SmallVec;
 use crate::domain::{Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
 
 use super::{
-    products::{ProductReadPosition, ProductsReadPosition, TenantProducts},
-    subject_rights::{BYTES_A_GROUP, SubjectRights},
+    cached_vocabulary::CachedVocabulary,
+    noted_facts::{BYTES_A_GROUP, NotedFacts},
+    products::{ProductReadPosition, ProductsReadPosition},
     watermarks::ReadPosition,
 };
 
-/// A tenant's vocabulary, with the highest revision of the tenant known so far.
-#[derive(Clone, Debug)]
-pub(super) struct CachedVocabulary {
-    pub(super) vocabulary: Arc<Vocabulary>,
-    pub(super) revision: Arc<AtomicU64>,
-    pub(super) products: Arc<TenantProducts>,
-}
-
-/// A subject, with what is known of the rights of its user groups.
+/// A subject, with what was found beside it.
 #[derive(Clone, Debug)]
 pub(super) struct CachedSubject {
     pub(super) facts: Arc<SubjectFacts>,
-    pub(super) rights: Arc<SubjectRights>,
+    pub(super) noted: Arc<NotedFacts>,
 }
 
 impl CachedSubject {
-    /// Creates a subject of whose groups nothing is known.
+    /// Creates a subject beside which nothing was found yet.
     pub(super) fn of(facts: Arc<SubjectFacts>) -> Self {
         Self {
             facts,
-            rights: Arc::default(),
+            noted: Arc::default(),
         }
     }
 }
@@ -49,7 +42,7 @@ pub(super) struct ReadPositions {
 /// rights is not cached.
 #[derive(Clone, Debug)]
 pub(super) enum Fact {
-    Vocabulary(Option<CachedVocabulary>),
+    Vocabulary(Option<Arc<CachedVocabulary>>),
     Subject(Option<CachedSubject>),
     Rights(Arc<GroupFacts>),
     Product(Option<Arc<ProductFacts>>),

@@ -39,17 +39,24 @@ pub(super) struct OnProduct {
     pub(super) unknown: Option<UnknownName>,
 }
 
-/// Levels on long lists of categories that several questions share, each computed
-/// once.
-///
-/// It holds the resolved categories of each list, and the highest level of each
-/// user group on it.
+/// Levels on lists of categories; those on long lists, which several questions share, are
+/// computed once.
+#[derive(Debug, Default)]
+pub(super) struct CategoryLevels {
+    /// `None`: no list was long so far.
+    long: Option<Box<LongLists>>,
+    /// Work done so far, in reads of a group's right on an item.
+    work: u64,
+}
+
+/// The resolved categories of each long list, and the highest level of each user group
+/// on it.
 ///
 /// A subject's level is the highest of its groups' levels (rules 3.5). Subjects
 /// therefore share the results of the groups they have in common, and a question
 /// costs one read per group instead of one per category and group.
 #[derive(Debug, Default)]
-pub(super) struct CategoryLevels {
+struct LongLists {
     /// Keyed by address; holds the list, so that its address is not reused.
     described: HashMap<usize, (Arc<[Code]>, usize)>,
     /// Index in `resolved` of each long list of a stored product or model.
@@ -58,8 +65,6 @@ pub(super) struct CategoryLevels {
     resolved: Vec<Resolved>,
     /// Keyed by the index of the list in `resolved` and by group.
     highest: HashMap<(usize, GroupId), Highest>,
-    /// Work done so far, in reads of a group's right on an item.
-    work: u64,
 }
 
 /// The categories of a list.
@@ -122,9 +127,7 @@ impl CategoryLevels {
         for list in lists.lists {
             let (found, unknown_here) = if list.is_long() {
                 let place = self.place(list, access);
-                let found = self.highest_in(place, access);
-                let unknown = self.resolved.get(place).and_then(|at| at.unknown.clone());
-                (found, unknown)
+                self.on_long_list(place, access)
             } else {
                 self.on_short_list(list, access)
             };
@@ -152,56 +155,61 @@ impl CategoryLevels {
 
     /// Returns the index of a long list in `resolved`, resolving it if it is new.
     fn place(&mut self, list: CategoryList<'_>, access: &EffectiveAccess<'_>) -> usize {
+        let long = self.long.get_or_insert_default();
         let known = match list {
             CategoryList::Described(codes) => {
-                let found = self.described.get(&address(codes));
+                let found = long.described.get(&address(codes));
                 found.map(|(_, place)| *place)
             }
-            CategoryList::Stored(ids) => self.stored.get(ids).copied(),
+            CategoryList::Stored(ids) => long.stored.get(ids).copied(),
         };
         if let Some(place) = known {
             return place;
         }
-        let place = self.resolved.len();
-        self.resolved.push(Resolved::of(list, access));
+        let place = long.resolved.len();
+        long.resolved.push(Resolved::of(list, access));
         self.work += RESOLVING * list.length();
         match list {
             CategoryList::Described(codes) => {
                 let kept = (Arc::clone(codes), place);
-                self.described.insert(address(codes), kept);
+                long.described.insert(address(codes), kept);
             }
             CategoryList::Stored(ids) => {
-                self.stored.insert(ids.into(), place);
+                long.stored.insert(ids.into(), place);
             }
         }
         place
     }
 
-    /// Returns the highest level of the subject on a long list, with its
-    /// category.
-    fn highest_in(
+    /// Returns the category of a long list that the subject holds highest, the first by
+    /// code among equals, with its level; and the first that is not stored.
+    fn on_long_list(
         &mut self,
         place: usize,
         access: &EffectiveAccess<'_>,
-    ) -> Option<(Level, ItemId)> {
+    ) -> (Option<(Level, ItemId)>, Option<UnknownName>) {
         let mut highest = Highest::default();
         if access.is_enterprise() {
             for (id, group) in access.numbered_groups() {
                 highest = highest.or(self.highest_of(place, id, group));
             }
         }
-        self.resolved.get(place)?.named(highest)
+        let long = self.long.get_or_insert_default();
+        let resolved = long.resolved.get(place);
+        let found = resolved.and_then(|at| at.named(highest));
+        (found, resolved.and_then(|at| at.unknown.clone()))
     }
 
     /// Returns the highest level of one group on a long list, computed once.
     fn highest_of(&mut self, place: usize, id: GroupId, group: &GroupFacts) -> Highest {
-        if let Some(known) = self.highest.get(&(place, id)) {
+        let long = self.long.get_or_insert_default();
+        if let Some(known) = long.highest.get(&(place, id)) {
             return *known;
         }
-        let resolved = self.resolved.get(place);
+        let resolved = long.resolved.get(place);
         let (highest, looked_at) = resolved.map(|at| at.highest(group)).unwrap_or_default();
         self.work += looked_at;
-        self.highest.insert((place, id), highest);
+        long.highest.insert((place, id), highest);
         highest
     }
 

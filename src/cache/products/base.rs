@@ -46,6 +46,8 @@ pub(super) struct Base {
     uncategorised: Vec<Place>,
     /// Products and models that have a parent, ordered by the parent's place.
     below: Vec<Place>,
+    /// Largest number of own categories of a product.
+    most_categories: u32,
 }
 
 /// The index does not fit its limit.
@@ -162,6 +164,7 @@ impl Building {
         drop(parents);
         base.list_by_code();
         base.list_by_category();
+        base.count_categories();
         base
     }
 }
@@ -170,6 +173,18 @@ impl Base {
     /// Returns the number of products and models.
     pub(super) fn len(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Returns the largest number of own categories of a product.
+    pub(super) fn most_categories(&self) -> usize {
+        self.most_categories as usize
+    }
+
+    fn count_categories(&mut self) {
+        let ends = self.category_ends.iter();
+        let starts = std::iter::once(&0).chain(ends.clone());
+        let lengths = starts.zip(ends).map(|(start, end)| end - start);
+        self.most_categories = lengths.max().unwrap_or_default();
     }
 
     /// Returns the size in bytes.

@@ -5,6 +5,7 @@ use std::sync::{
 
 use arc_swap::{ArcSwap, Guard};
 use imbl::HashMap;
+use smallvec::SmallVec;
 
 use crate::{
     cache::clock::Moment,
@@ -13,7 +14,10 @@ use crate::{
     store::{AsOf, IndexedProduct, TenantId},
 };
 
-use super::{base::Base, view::View};
+use super::{
+    base::Base,
+    view::{Spot, View},
+};
 
 /// The product index of one tenant on this server.
 #[derive(Debug)]
@@ -59,6 +63,8 @@ pub(super) struct Loading {
 /// The index of a tenant's products, lent to one decision: it stays as it was.
 pub(in crate::cache) struct LentProducts {
     shown: Guard<Arc<Shown>>,
+    /// The products that a question names; `None` is not stored.
+    named: SmallVec<[(ProductRef, Option<Spot>); 2]>,
 }
 
 /// Number of categories of a product and its ancestors up to which the index is lent.
@@ -67,7 +73,9 @@ const LENT_CATEGORIES: usize = 64;
 impl LentProducts {
     /// Returns a product; `None` if it is not stored.
     pub(in crate::cache) fn product(&self, product: &ProductRef) -> Option<StoredProduct<'_>> {
-        self.shown.view.as_ref()?.view.stored(product)
+        let mut named = self.named.iter();
+        let (_, spot) = named.find(|(named, _)| named == product)?;
+        self.shown.view.as_ref()?.view.stored((*spot)?)
     }
 }
 
@@ -99,6 +107,24 @@ impl Shown {
         }
         let patched = current.view.patched_as_of(product);
         Some(patched.unwrap_or(current.as_of))
+    }
+
+    /// True if a product and all models above it are in the view as they are stored, and
+    /// not in too many categories.
+    fn may_lend(&self, product: &ProductRef, spot: Option<Spot>, view: &View) -> bool {
+        let is_marked = |code: &str| {
+            let kind = ProductKind::Model;
+            let code = code.parse();
+            code.is_ok_and(|code| self.marks.contains_key(&ProductRef { kind, code }))
+        };
+        if self.marks.contains_key(product) {
+            return false;
+        }
+        let stored = spot.and_then(|spot| view.stored(spot));
+        stored.is_none_or(|stored| {
+            stored.number_of_categories() <= LENT_CATEGORIES
+                && !stored.above.iter().any(|model| is_marked(model.code))
+        })
     }
 }
 
@@ -177,24 +203,19 @@ impl TenantProducts {
         if current.view.must_be_reloaded() {
             return None;
         }
+        let are_all_lent =
+            shown.marks.is_empty() && current.view.most_categories() <= LENT_CATEGORIES;
+        let mut named = SmallVec::new();
         for product in products {
-            shown.as_of(&product)?;
-            let Some(stored) = current.view.stored(&product) else {
-                continue;
-            };
-            let models = stored.above.iter().filter(|model| !model.code.is_empty());
-            for model in models.filter(|_| !shown.marks.is_empty()) {
-                let kind = ProductKind::Model;
-                let code = model.code.parse().ok()?;
-                shown.as_of(&ProductRef { kind, code })?;
-            }
-            if stored.number_of_categories() > LENT_CATEGORIES {
+            let spot = current.view.find(&product);
+            if !are_all_lent && !shown.may_lend(&product, spot, &current.view) {
                 return None;
             }
+            named.push((product, spot));
         }
         self.note_request();
         let position = ProductsReadPosition::in_state(self, &shown, epoch);
-        Some((LentProducts { shown }, position))
+        Some((LentProducts { shown, named }, position))
     }
 
     /// Applies an announcement: `product` may change from `seq` on. `None`: all

@@ -144,7 +144,7 @@ fn chain(catalog: &Catalog, id: ProductId) -> Vec<(String, Vec<ItemId>)> {
 
 /// Returns what a view lends of a product, as [`chain`] does.
 fn lent(view: &View, product: &ProductRef) -> Option<Vec<(String, Vec<ItemId>)>> {
-    let stored = view.stored(product)?;
+    let stored = view.stored(view.find(product)?)?;
     let above = stored.above.iter();
     let above = above.take_while(|model| !model.code.is_empty());
     let above = above.map(|model| (model.code.to_owned(), model.categories.to_vec()));

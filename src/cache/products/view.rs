@@ -29,6 +29,8 @@ pub(crate) struct View {
     /// True if a model is among the patches, so that the facts of its descendants
     /// may have changed.
     has_models: bool,
+    /// Largest number of own categories of a product, or more.
+    most_categories: usize,
 }
 
 /// A product that was read later than the base.
@@ -40,11 +42,12 @@ struct Patch {
     categories: Vec<ItemId>,
 }
 
-/// How to find the parent of a product.
+/// How to find a product in a view that has it.
 #[derive(Clone, Copy, Debug)]
-enum Above {
-    Nothing,
+pub(super) enum Spot {
+    /// At a place of the base, unless it was patched.
     At(Place),
+    /// By its number, which was patched, or that of its child.
     Number(ProductId),
 }
 
@@ -54,7 +57,7 @@ struct Node<'v> {
     id: ProductId,
     kind: ProductKind,
     code: &'v str,
-    above: Above,
+    above: Option<Spot>,
     categories: &'v [ItemId],
 }
 
@@ -79,6 +82,7 @@ impl SeenProduct<'_> {
 impl View {
     pub(super) fn new(base: Arc<Base>) -> Self {
         Self {
+            most_categories: base.most_categories(),
             base,
             patches: OrdMap::new(),
             names: HashMap::new(),
@@ -101,6 +105,11 @@ impl View {
         self.patched() >= PATCHED_AT_MOST.max(self.len() / 8)
     }
 
+    /// Returns a number that no product's effective categories exceed.
+    pub(super) fn most_categories(&self) -> usize {
+        self.most_categories * (MODELS_ABOVE + 1)
+    }
+
     /// Returns the approximate size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.base.bytes() + self.patched() * 400
@@ -119,6 +128,7 @@ impl View {
             self.patches.insert(before, None);
         }
         if let Some(found) = found {
+            self.most_categories = self.most_categories.max(found.categories.len());
             let patch = Patch {
                 kind: product.kind,
                 code: found.product.code.clone(),
@@ -153,9 +163,18 @@ impl View {
         self.base.row(place).map(|row| row.id)
     }
 
-    /// Lends a product to a decision; `None` if it is not stored.
-    pub(in crate::cache) fn stored(&self, product: &ProductRef) -> Option<StoredProduct<'_>> {
-        let node = self.named(product)?;
+    /// Finds a product; `None` if it is not stored.
+    pub(super) fn find(&self, product: &ProductRef) -> Option<Spot> {
+        if let Some((_, number)) = self.names.get(product) {
+            return number.map(Spot::Number);
+        }
+        let place = self.base.find(product.kind, &product.code)?;
+        Some(Spot::At(place))
+    }
+
+    /// Lends a product to a decision.
+    pub(super) fn stored(&self, spot: Spot) -> Option<StoredProduct<'_>> {
+        let node = self.node(spot)?;
         let mut above = [StoredModel::default(); MODELS_ABOVE];
         let mut at = self.above(&node);
         for model in &mut above {
@@ -271,10 +290,14 @@ impl View {
     }
 
     fn named(&self, product: &ProductRef) -> Option<Node<'_>> {
-        if let Some((_, number)) = self.names.get(product) {
-            return self.numbered((*number)?);
+        self.node(self.find(product)?)
+    }
+
+    fn node(&self, spot: Spot) -> Option<Node<'_>> {
+        match spot {
+            Spot::At(place) => self.at(place),
+            Spot::Number(id) => self.numbered(id),
         }
-        self.at(self.base.find(product.kind, &product.code)?)
     }
 
     fn at(&self, place: Place) -> Option<Node<'_>> {
@@ -296,11 +319,9 @@ impl View {
     }
 
     fn above(&self, node: &Node<'_>) -> Option<Node<'_>> {
-        match node.above {
-            Above::Nothing => None,
-            Above::At(place) if self.has_models => self.at(place),
-            Above::At(place) => self.base.row(place).map(Node::of),
-            Above::Number(id) => self.numbered(id),
+        match node.above? {
+            Spot::At(place) if !self.has_models => self.base.row(place).map(Node::of),
+            spot => self.node(spot),
         }
     }
 
@@ -325,7 +346,7 @@ impl<'v> Node<'v> {
             id: row.id,
             kind: row.kind,
             code: row.code,
-            above: row.above.map_or(Above::Nothing, Above::At),
+            above: row.above.map(Spot::At),
             categories: row.categories,
         }
     }
@@ -337,7 +358,7 @@ impl Patch {
             id,
             kind: self.kind,
             code: self.code.as_str(),
-            above: self.parent.map_or(Above::Nothing, Above::Number),
+            above: self.parent.map(Spot::Number),
             categories: &self.categories,
         }
     }
