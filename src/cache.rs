@@ -47,6 +47,7 @@ mod noted_facts;
 mod page_facts;
 mod products;
 mod revisions;
+mod rights_set;
 mod runtimes;
 mod settings;
 mod thread;

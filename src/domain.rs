@@ -54,9 +54,9 @@ pub use self::{
     explanation::{Explanation, Remedy, Step},
     fact_key::{FactKey, Section},
     facts::{
-        FactSource, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupsNeeded, ItemFacts,
-        NumberedGroups, ProductFacts, RoleFacts, StoredModel, StoredProduct, SubjectFacts,
-        Vocabulary,
+        FactSource, Facts, FactsNeeded, GrantedOn, GridViewFacts, GroupFacts, GroupsNeeded,
+        ItemFacts, NumberedGroups, ProductFacts, RoleFacts, StoredModel, StoredProduct,
+        SubjectFacts, Vocabulary,
     },
     grid_view::{GridView, GridViewPatch},
     ids::{AttributeId, CallerId, GridViewId, GroupId, ItemId, ProductId, RoleId, SubjectId},

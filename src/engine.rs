@@ -17,10 +17,10 @@
 //! - Robert's hold `own` on `caps`, but `view` on `de_DE`: denied by the locale,
 //!   since it comes before the category.
 //!
-//! "The most permissive group wins" (rules 3.5) is decided in `effective_access`.
-//! Merging all groups of a subject into one set of rights beforehand was
-//! rejected: it would have to be redone at each change of each group, and a check
-//! reads only a few items.
+//! "The most permissive group wins" (rules 3.5) is decided in `effective_access`, for the
+//! items that a question reads. Merging all rights of all groups of a subject beforehand
+//! was rejected: it would have to be redone at each change of each group. What is merged
+//! is noted with the facts, for all subjects in the same groups.
 
 mod access_filter;
 mod app_scopes;

@@ -162,8 +162,7 @@ impl Core {
 
     /// True if a fact is of `epoch` and not older than its watermark.
     pub(super) fn is_current(&self, position: &ReadPosition, epoch: u64) -> bool {
-        let is_valid = position.as_of >= self.watermarks.at(position.slots);
-        position.epoch == epoch && (is_valid || is_disabled(Rule::Floors))
+        self.watermarks.is_current(position, epoch)
     }
 
     /// Confirms that a decision that used these facts may be returned (A4). Must
@@ -186,18 +185,18 @@ impl Core {
     }
 
     /// Confirms a decision, as [`Core::confirm`] does: it used the facts of these
-    /// positions, and products that `count` if they were read in the epoch that is passed
-    /// and have not changed.
+    /// positions, and others that count if they were read in the epoch that is passed and
+    /// have not changed.
     pub(super) fn confirm_all<'p>(
         &self,
         facts: impl IntoIterator<Item = &'p ReadPosition>,
-        products_count: impl FnOnce(u64) -> bool,
+        others_count: impl FnOnce(u64) -> bool,
     ) -> Result<(), Unconfirmed> {
         let hold = self.lease.hold();
         pause();
         let mut facts = facts.into_iter();
-        let are_current = facts.all(|position| self.is_current(position, hold.epoch))
-            && products_count(hold.epoch);
+        let are_current =
+            facts.all(|position| self.is_current(position, hold.epoch)) && others_count(hold.epoch);
         if !are_current && !is_disabled(Rule::FinalFloorCheck) {
             return Err(Unconfirmed::Stale);
         }

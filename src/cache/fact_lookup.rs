@@ -22,8 +22,9 @@ use super::{
     cached_vocabulary::CachedVocabulary,
     core::Core,
     memory::{CachedSubject, Fact, ReadPositions},
-    noted_facts::{FoundFacts, FoundRights},
+    noted_facts::FoundFacts,
     products,
+    rights_set::{FoundRights, RightsSet},
     watermarks::ReadPosition,
 };
 
@@ -81,6 +82,31 @@ pub(super) fn look_up(
         products,
     };
     Ok((Some(facts), Some(known), lookup.positions))
+}
+
+/// Notes what was found beside a subject, and returns it: the vocabulary, and the rights of
+/// all its user groups, which it shares with subjects in the same groups.
+fn note(
+    subject: &CachedSubject,
+    (vocabulary, position): (&Arc<CachedVocabulary>, ReadPosition),
+    rights: &FoundRights,
+    core: &Core,
+) -> FoundFacts {
+    let groups: Arc<[GroupId]> = subject.facts.groups.as_slice().into();
+    let products = &vocabulary.products;
+    let known = core.memory.rights_set(products.id(), &groups);
+    let set = known.filter(|set| set.is_of(rights)).unwrap_or_else(|| {
+        let set = Arc::new(RightsSet::new(products.tenant(), rights, &core.watermarks));
+        core.memory
+            .put_rights_set(products.id(), groups, Arc::clone(&set));
+        set
+    });
+    let found = FoundFacts {
+        vocabulary: (Arc::clone(vocabulary), position),
+        rights: set,
+    };
+    subject.noted.note(&found);
+    found
 }
 
 /// Looks up a tenant's vocabulary; it is `None` if the tenant does not exist.
@@ -182,24 +208,21 @@ impl<'a> Lookup<'a> {
         subject: &CachedSubject,
         (vocabulary, position): (&Arc<CachedVocabulary>, ReadPosition),
     ) -> FoundRights {
-        let (core, epoch) = (self.core, self.epoch);
-        let noted = &subject.noted;
-        if let Some(found) = noted.find(|position| core.is_current(position, epoch)) {
-            return found.rights;
+        let core = self.core;
+        let noted = subject.noted.find(&core.watermarks, self.epoch);
+        if let Some(found) = noted.and_then(|noted| noted.rights.found()) {
+            return found;
         }
-        let mut found = FoundFacts {
-            vocabulary: (Arc::clone(vocabulary), position),
-            rights: FoundRights::new(),
-        };
+        let mut found = FoundRights::new();
         for group in &subject.facts.groups {
             if let Some((rights, position)) = self.group(*group) {
-                found.rights.push((*group, rights, position));
+                found.push((*group, rights, position));
             }
         }
-        if found.rights.len() == subject.facts.groups.len() {
-            noted.note(&found);
+        if found.len() == subject.facts.groups.len() {
+            note(subject, (vocabulary, position), &found, core);
         }
-        found.rights
+        found
     }
 
     /// Looks up the rights of a user group, once.

@@ -4,12 +4,16 @@ use hashbrown::DefaultHashBuilder;
 use moka::sync::Cache as Moka;
 use smallvec::SmallVec;
 
-use crate::domain::{Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
+use crate::{
+    domain::{Code, FactKey, GroupFacts, GroupId, ProductFacts, SubjectFacts, Vocabulary},
+    store::TenantId,
+};
 
 use super::{
     cached_vocabulary::CachedVocabulary,
-    noted_facts::{BYTES_A_GROUP, NotedFacts},
+    noted_facts::NotedFacts,
     products::{ProductReadPosition, ProductsReadPosition},
+    rights_set::RightsSet,
     watermarks::ReadPosition,
 };
 
@@ -63,10 +67,17 @@ pub(super) struct Entry {
 pub(super) struct Memory {
     entries: Moka<FactKey, Entry, DefaultHashBuilder>,
     absences: Moka<FactKey, Entry, DefaultHashBuilder>,
+    /// The rights of user groups that subjects are in together, by these groups. They
+    /// depend on entries, and count as long as those do.
+    rights_sets: Moka<RightsSetKey, Arc<RightsSet>, DefaultHashBuilder>,
 }
 
-/// Divisor of the memory size that gives the part for absent facts.
-const ABSENCES: u64 = 16;
+/// A tenant and user groups of it.
+type RightsSetKey = (TenantId, Arc<[GroupId]>);
+
+/// Divisor of the memory size that gives the part for absent facts, and that for sets of
+/// rights.
+const SMALL_PART: u64 = 16;
 
 impl Memory {
     pub(super) fn of(bytes: u64) -> Self {
@@ -76,10 +87,18 @@ impl Memory {
                 .weigher(|key: &FactKey, entry: &Entry| weight(key, entry))
                 .build_with_hasher(DefaultHashBuilder::default())
         };
-        let for_absences = bytes / ABSENCES;
+        let small_part = bytes / SMALL_PART;
+        let rights_sets = Moka::builder()
+            .max_capacity(small_part)
+            .weigher(|(_, groups): &RightsSetKey, set: &Arc<RightsSet>| {
+                let bytes = OVERHEAD + groups.len() * size_of::<GroupId>() + set.bytes();
+                u32::try_from(bytes).unwrap_or(u32::MAX)
+            })
+            .build_with_hasher(DefaultHashBuilder::default());
         Self {
-            entries: of(bytes - for_absences),
-            absences: of(for_absences),
+            entries: of(bytes - 2 * small_part),
+            absences: of(small_part),
+            rights_sets,
         }
     }
 
@@ -100,6 +119,25 @@ impl Memory {
         into.insert(key, entry);
     }
 
+    /// Returns the rights of the user groups of subjects that are in the same ones.
+    pub(super) fn rights_set(
+        &self,
+        tenant: TenantId,
+        groups: &Arc<[GroupId]>,
+    ) -> Option<Arc<RightsSet>> {
+        self.rights_sets.get(&(tenant, Arc::clone(groups)))
+    }
+
+    /// Inserts the rights of the user groups of subjects that are in the same ones.
+    pub(super) fn put_rights_set(
+        &self,
+        tenant: TenantId,
+        groups: Arc<[GroupId]>,
+        set: Arc<RightsSet>,
+    ) {
+        self.rights_sets.insert((tenant, groups), set);
+    }
+
     /// Evicts `key`. Descendants are invalidated by their watermark.
     pub(super) fn free(&self, key: &FactKey) {
         self.entries.invalidate(key);
@@ -110,13 +148,16 @@ impl Memory {
     pub(super) fn free_everything(&self) {
         self.entries.invalidate_all();
         self.absences.invalidate_all();
+        self.rights_sets.invalidate_all();
     }
 
     /// Returns the number of entries and their bytes; both lag behind.
     pub(super) fn size(&self) -> (u64, u64) {
         (
             self.entries.entry_count() + self.absences.entry_count(),
-            self.entries.weighted_size() + self.absences.weighted_size(),
+            self.entries.weighted_size()
+                + self.absences.weighted_size()
+                + self.rights_sets.weighted_size(),
         )
     }
 }
@@ -172,7 +213,7 @@ fn weight(key: &FactKey, entry: &Entry) -> u32 {
             .map_or(0, |known| vocabulary_bytes(&known.vocabulary)),
         Fact::Subject(subject) => subject.as_ref().map_or(0, |subject| {
             let (groups, roles) = (subject.facts.groups.len(), subject.facts.roles.len());
-            144 + 4 * roles + (4 + BYTES_A_GROUP) * groups
+            232 + 4 * roles + 4 * groups
         }),
         Fact::Rights(group) => 96 + 12 * group.rights.len(),
         Fact::Product(product) => product

@@ -11,29 +11,24 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwapOption;
-use smallvec::SmallVec;
 
-use super::{cached_vocabulary::CachedVocabulary, watermarks::ReadPosition};
-use crate::domain::{GroupFacts, GroupId};
+use super::{
+    cached_vocabulary::CachedVocabulary,
+    rights_set::RightsSet,
+    watermarks::{ReadPosition, Watermarks},
+};
 
 /// Every how many uses the facts are looked up all the same, so that the cache knows that
 /// they are used, and evicts others.
 const LOOKED_UP_EVERY: u32 = 16;
 
-/// Bytes for each group.
-pub(super) const BYTES_A_GROUP: usize = size_of::<(GroupId, Weak<GroupFacts>, ReadPosition)>();
-
-/// The vocabulary and the rights of user groups, each with the position of the cached
-/// fact.
-#[derive(Debug)]
+/// The vocabulary with the position of the cached fact, and the rights of the subject's
+/// user groups.
+#[derive(Clone, Debug)]
 pub(super) struct FoundFacts {
     pub(super) vocabulary: (Arc<CachedVocabulary>, ReadPosition),
-    /// In the order of the subject's groups.
-    pub(super) rights: FoundRights,
+    pub(super) rights: Arc<RightsSet>,
 }
-
-/// The rights of user groups, each with the position of the cached fact.
-pub(super) type FoundRights = SmallVec<[(GroupId, Arc<GroupFacts>, ReadPosition); 8]>;
 
 /// What was found beside a cached subject.
 #[derive(Debug, Default)]
@@ -45,13 +40,13 @@ pub(super) struct NotedFacts {
 #[derive(Debug)]
 struct Noted {
     vocabulary: (Weak<CachedVocabulary>, ReadPosition),
-    rights: Vec<(GroupId, Weak<GroupFacts>, ReadPosition)>,
+    rights: Weak<RightsSet>,
 }
 
 impl NotedFacts {
     /// Returns the facts. `None`: they must be looked up, since some are not known, evicted
     /// or not current, or it is their turn.
-    pub(super) fn find(&self, is_current: impl Fn(&ReadPosition) -> bool) -> Option<FoundFacts> {
+    pub(super) fn find(&self, watermarks: &Watermarks, epoch: u64) -> Option<FoundFacts> {
         if self
             .uses
             .fetch_add(1, Ordering::Relaxed)
@@ -62,27 +57,23 @@ impl NotedFacts {
         let noted = self.noted.load();
         let Noted { vocabulary, rights } = noted.as_deref()?;
         let (vocabulary, position) = vocabulary;
-        let vocabulary = vocabulary.upgrade().filter(|_| is_current(position))?;
-        let mut found = FoundFacts {
-            vocabulary: (vocabulary, *position),
-            rights: FoundRights::with_capacity(rights.len()),
-        };
-        for (group, rights, position) in rights {
-            let rights = rights.upgrade().filter(|_| is_current(position))?;
-            found.rights.push((*group, rights, *position));
+        if !watermarks.is_current(position, epoch) {
+            return None;
         }
-        Some(found)
+        let rights = rights.upgrade()?;
+        rights.is_current(watermarks, epoch).then_some(())?;
+        Some(FoundFacts {
+            vocabulary: (vocabulary.upgrade()?, *position),
+            rights,
+        })
     }
 
-    /// Notes the facts, which were looked up: the rights are those of all user groups of
-    /// the subject.
+    /// Notes the facts, which were looked up.
     pub(super) fn note(&self, found: &FoundFacts) {
         let (vocabulary, position) = &found.vocabulary;
-        let rights = found.rights.iter();
-        let rights = rights.map(|(group, rights, at)| (*group, Arc::downgrade(rights), *at));
         let noted = Noted {
             vocabulary: (Arc::downgrade(vocabulary), *position),
-            rights: rights.collect(),
+            rights: Arc::downgrade(&found.rights),
         };
         self.noted.store(Some(Arc::new(noted)));
     }
@@ -93,14 +84,23 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     use hashbrown::HashMap;
-    use smallvec::smallvec;
 
     use super::*;
     use crate::{
-        cache::{products::Products, watermarks::Watermarks},
-        domain::{Edition, FactKey, Level, Vocabulary},
+        cache::{products::Products, rights_set::FoundRights},
+        domain::{Code, Edition, FactKey, Section, Vocabulary},
         store::TenantId,
     };
+
+    const EPOCH: u64 = 1;
+
+    fn acme() -> Code {
+        "acme".parse().unwrap()
+    }
+
+    fn key() -> FactKey {
+        FactKey::Section(acme(), Section::Vocabulary)
+    }
 
     fn vocabulary() -> Arc<CachedVocabulary> {
         let vocabulary = Vocabulary {
@@ -114,76 +114,64 @@ mod tests {
             grid_views: HashMap::new(),
             groups: Vec::new(),
         };
-        let products = Products::of(1).of_tenant(&"acme".parse().unwrap(), TenantId(1));
         Arc::new(CachedVocabulary {
             vocabulary: Arc::new(vocabulary),
             revision: Arc::new(AtomicU64::new(1)),
-            products,
+            products: Products::of(1).of_tenant(&acme(), TenantId(1)),
         })
     }
 
-    fn rights_of(code: &str) -> Arc<GroupFacts> {
-        Arc::new(GroupFacts {
-            code: code.parse().unwrap(),
-            private: false,
-            rights: HashMap::new(),
-            highest_channel: Level::Hidden,
-            highest_locale: Level::Hidden,
-        })
-    }
-
-    fn position(as_of: u64) -> ReadPosition {
-        ReadPosition {
-            as_of,
-            epoch: 1,
-            slots: Watermarks::default().slots(&FactKey::Everything),
+    fn facts(watermarks: &Watermarks) -> FoundFacts {
+        let position = ReadPosition {
+            as_of: 5,
+            epoch: EPOCH,
+            slots: watermarks.slots(&key()),
+        };
+        let rights = RightsSet::new(&acme(), &FoundRights::new(), watermarks);
+        FoundFacts {
+            vocabulary: (vocabulary(), position),
+            rights: Arc::new(rights),
         }
-    }
-
-    /// Returns the groups that are found, or nothing if they must be looked up.
-    fn groups(noted: &NotedFacts, current_from: u64) -> Option<Vec<GroupId>> {
-        let found = noted.find(|position| position.as_of >= current_from)?;
-        Some(found.rights.iter().map(|(group, ..)| *group).collect())
     }
 
     #[test]
     fn rule_6_1_facts_are_found_while_all_are_cached_and_current() {
-        let (shoes, shirts) = (rights_of("shoes"), rights_of("shirts"));
-        let vocabulary = vocabulary();
+        let watermarks = Watermarks::default();
         let noted = NotedFacts::default();
-        assert_eq!(groups(&noted, 0), None);
-        let note = |vocabulary_at, rights: &Arc<GroupFacts>, rights_at| {
+        let is_found = |epoch| noted.find(&watermarks, epoch).is_some();
+        assert!(!is_found(EPOCH));
+        let found = facts(&watermarks);
+        noted.note(&found);
+        assert!(is_found(EPOCH) && !is_found(EPOCH + 1));
+        watermarks.raise(&key(), 5);
+        assert!(is_found(EPOCH));
+        watermarks.raise(&key(), 6);
+        assert!(!is_found(EPOCH));
+        // Evicted: the vocabulary, or the set of rights.
+        let watermarks = Watermarks::default();
+        let is_found = || noted.find(&watermarks, EPOCH).is_some();
+        for evicts_rights in [true, false] {
+            let FoundFacts { vocabulary, rights } = facts(&watermarks);
             noted.note(&FoundFacts {
-                vocabulary: (Arc::clone(&vocabulary), position(vocabulary_at)),
-                rights: smallvec![
-                    (GroupId(1), Arc::clone(&shoes), position(5)),
-                    (GroupId(2), Arc::clone(rights), position(rights_at)),
-                ],
+                vocabulary: vocabulary.clone(),
+                rights: Arc::clone(&rights),
             });
-        };
-        note(9, &shirts, 7);
-        assert_eq!(groups(&noted, 5), Some(vec![GroupId(1), GroupId(2)]));
-        assert_eq!(groups(&noted, 6), None);
-        note(4, &shirts, 7);
-        assert_eq!(groups(&noted, 4), Some(vec![GroupId(1), GroupId(2)]));
-        assert_eq!(groups(&noted, 5), None);
-        // Evicted: the rights of a group, and then the vocabulary.
-        drop(shirts);
-        assert_eq!(groups(&noted, 4), None);
-        note(4, &shoes, 7);
-        assert!(groups(&noted, 4).is_some());
-        drop(vocabulary);
-        assert_eq!(groups(&noted, 4), None);
+            assert!(is_found());
+            if evicts_rights {
+                drop(rights);
+            } else {
+                drop(vocabulary);
+            }
+            assert!(!is_found());
+        }
     }
 
     #[test]
     fn facts_are_looked_up_every_16th_time() {
-        let (noted, vocabulary) = (NotedFacts::default(), vocabulary());
-        noted.note(&FoundFacts {
-            vocabulary: (Arc::clone(&vocabulary), position(0)),
-            rights: FoundRights::new(),
-        });
-        let looked_up = (0..32).filter(|_| groups(&noted, 0).is_none());
+        let watermarks = Watermarks::default();
+        let (noted, found) = (NotedFacts::default(), facts(&watermarks));
+        noted.note(&found);
+        let looked_up = (0..32).filter(|_| noted.find(&watermarks, EPOCH).is_none());
         assert_eq!(looked_up.count(), 2);
     }
 }

@@ -3,7 +3,13 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::domain::FactKey;
+use crate::{
+    domain::{Code, FactKey},
+    failpoints::{Rule, is_disabled},
+};
+
+/// Number of counters of announced rights. Tenants that share one compare too often.
+const COUNTERS: usize = 1 << 12;
 
 /// Number of watermarks. Two keys that share one only invalidate too much.
 const SLOTS: usize = 1 << 16;
@@ -16,6 +22,8 @@ const SLOTS: usize = 1 << 16;
 pub(super) struct Watermarks {
     everything: AtomicU64,
     slots: Box<[AtomicU64]>,
+    /// How often rights of single user groups were announced, by tenant.
+    announced_rights: Box<[AtomicU64]>,
     hashes: RandomState,
 }
 
@@ -39,6 +47,7 @@ impl Default for Watermarks {
         Self {
             everything: AtomicU64::new(0),
             slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            announced_rights: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
             hashes: RandomState::new(),
         }
     }
@@ -67,6 +76,32 @@ impl Watermarks {
                 watermark.fetch_max(seq, Ordering::SeqCst);
             }
         }
+        // After the watermark: who finds the same count before and after comparing has
+        // missed none.
+        if let FactKey::Rights(tenant, _) = key
+            && let Some(count) = self.announced_rights.get(self.counter(tenant))
+        {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Returns the place of the counter of a tenant's announced rights.
+    pub(super) fn counter(&self, tenant: &Code) -> usize {
+        let counters = u64::try_from(COUNTERS).unwrap_or(1);
+        usize::try_from(self.hashes.hash_one(tenant) % counters).unwrap_or_default()
+    }
+
+    /// Returns how often rights of single user groups were announced, at the place of a
+    /// counter.
+    pub(super) fn announced_rights(&self, counter: usize) -> u64 {
+        let count = self.announced_rights.get(counter);
+        count.map_or(u64::MAX, |count| count.load(Ordering::SeqCst))
+    }
+
+    /// True if a fact is of `epoch` and not older than its watermark.
+    pub(super) fn is_current(&self, position: &ReadPosition, epoch: u64) -> bool {
+        let is_valid = position.as_of >= self.at(position.slots);
+        position.epoch == epoch && (is_valid || is_disabled(Rule::Floors))
     }
 
     /// Raises the watermark of every key to `seq`.

@@ -70,6 +70,27 @@ pub trait FactSource: fmt::Debug + Sync {
 
     /// Returns a product or model that the questions name.
     fn product(&self, product: &ProductRef) -> Option<StoredProduct<'_>>;
+
+    /// Returns the highest level that the user groups of the only subject were granted, if
+    /// it was noted.
+    fn merged(&self, _on: GrantedOn) -> Option<Level> {
+        None
+    }
+
+    /// Notes the highest level that the user groups of the only subject were granted, for
+    /// subjects in the same groups. A source may not.
+    fn note_merged(&self, _on: GrantedOn, _level: Level) {}
+}
+
+/// What a level is granted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GrantedOn {
+    /// A stored item.
+    Item(ItemId),
+    /// Any channel: the highest level on one of them.
+    AnyChannel,
+    /// Any locale.
+    AnyLocale,
 }
 
 /// User groups with their ids; up to eight need no allocation.

@@ -238,10 +238,8 @@ impl CategoryLevels {
                 codes.iter().filter_map(find).for_each(&mut add);
             }
         }
-        let groups = u64::try_from(access.groups().count()).unwrap_or(u64::MAX);
-        self.work += list
-            .length()
-            .saturating_mul(RESOLVING.saturating_add(groups));
+        let looks = RESOLVING.saturating_add(access.number_of_groups());
+        self.work += list.length().saturating_mul(looks);
         (highest, unknown)
     }
 }

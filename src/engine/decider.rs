@@ -48,9 +48,7 @@ impl Decider {
         question: &'f Question,
         access: &EffectiveAccess<'f>,
     ) -> Requirements<'f> {
-        let groups = access.groups().count();
-        let groups = u64::try_from(groups).unwrap_or(u64::MAX);
-        let work = groups.saturating_mul(LOOKS_A_GROUP);
+        let work = access.number_of_groups().saturating_mul(LOOKS_A_GROUP);
         self.levels.add_work(work.saturating_add(A_DECISION));
         requirements::collect(question, access, &mut self.levels)
     }

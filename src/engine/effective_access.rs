@@ -6,10 +6,12 @@
 //! edition rights do not apply, and every subject holds the highest level on
 //! every stored item (rules 3.4).
 
+use std::cell::OnceCell;
+
 use crate::domain::{
-    CATALOGUE, Code, Edition, FactSource, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level,
-    NumberedGroups, Parent, PermissionSet, ProductKind, ProductRef, Resource, ResourceType,
-    SubjectFacts, SubjectRef, UnknownName, Vocabulary,
+    CATALOGUE, Code, Edition, FactSource, GrantedOn, GroupFacts, GroupId, ItemId, ItemKind,
+    ItemRef, Level, NumberedGroups, Parent, PermissionSet, ProductKind, ProductRef, Resource,
+    ResourceType, SubjectFacts, SubjectRef, UnknownName, Vocabulary,
 };
 
 use super::category_lists::{CategoryList, CategoryLists};
@@ -26,8 +28,8 @@ pub(super) struct EffectiveAccess<'f> {
     pub(super) subject_ref: &'f SubjectRef,
     /// The stored subject; `None`: the tenant has no such subject (rules 1.6).
     pub(super) subject: Option<&'f SubjectFacts>,
-    /// The subject's user groups with their ids, ordered by code.
-    groups: NumberedGroups<'f>,
+    /// The subject's user groups with their ids, ordered by code, once they are needed.
+    groups: OnceCell<NumberedGroups<'f>>,
 }
 
 /// Channel or locale: the axes that a question may leave unnamed (rules 4.4,
@@ -52,13 +54,12 @@ impl<'f> EffectiveAccess<'f> {
     /// Looks up `subject` in `facts`; an unknown one has no groups and no rights.
     pub(super) fn of(subject: &'f SubjectRef, source: &'f dyn FactSource) -> Self {
         let stored = source.subject(subject);
-        let groups = stored.map(|stored| source.groups_of(stored));
         Self {
             source,
             vocabulary: source.vocabulary(),
             subject_ref: subject,
             subject: stored,
-            groups: groups.unwrap_or_default(),
+            groups: OnceCell::new(),
         }
     }
 
@@ -69,12 +70,22 @@ impl<'f> EffectiveAccess<'f> {
 
     /// Returns the subject's user groups, ordered by code.
     pub(super) fn groups(&self) -> impl Iterator<Item = &'f GroupFacts> {
-        self.groups.iter().map(|(_, group)| *group)
+        self.numbered_groups().map(|(_, group)| group)
     }
 
     /// Returns the subject's user groups with their ids, ordered by code.
     pub(super) fn numbered_groups(&self) -> impl Iterator<Item = (GroupId, &'f GroupFacts)> {
-        self.groups.iter().copied()
+        let of_subject = || {
+            let groups = self.subject.map(|subject| self.source.groups_of(subject));
+            groups.unwrap_or_default()
+        };
+        self.groups.get_or_init(of_subject).iter().copied()
+    }
+
+    /// Returns the number of the subject's user groups.
+    pub(super) fn number_of_groups(&self) -> u64 {
+        let groups = self.subject.map_or(0, |subject| subject.groups.len());
+        u64::try_from(groups).unwrap_or(u64::MAX)
     }
 
     /// True if the edition applies access rights (rules 3.4).
@@ -108,7 +119,17 @@ impl<'f> EffectiveAccess<'f> {
     /// Returns the highest level that the subject's groups were granted on an item
     /// (rules 3.5), whatever the edition.
     pub(super) fn granted_on(&self, item: ItemId) -> Level {
-        most_permissive(self.groups().map(|group| group.right(item)))
+        self.merged(GrantedOn::Item(item), |group| group.right(item))
+    }
+
+    /// Returns the highest level of the subject's groups (rules 3.5), merged once for all
+    /// subjects in the same groups where the source notes it.
+    fn merged(&self, on: GrantedOn, of_group: impl Fn(&GroupFacts) -> Level) -> Level {
+        self.source.merged(on).unwrap_or_else(|| {
+            let level = most_permissive(self.groups().map(of_group));
+            self.source.note_merged(on, level);
+            level
+        })
     }
 
     /// Returns the level on a stored item of `kind`, given the highest level
@@ -133,7 +154,11 @@ impl<'f> EffectiveAccess<'f> {
         if !self.vocabulary.edition.is_enterprise() {
             return highest_level(axis.kind());
         }
-        most_permissive(self.groups().map(|group| group.highest_on_any(axis)))
+        let on = match axis {
+            OpenAxis::Channel => GrantedOn::AnyChannel,
+            OpenAxis::Locale => GrantedOn::AnyLocale,
+        };
+        self.merged(on, |group| group.highest_on_any(axis))
     }
 
     /// Returns the first channel or locale by code. `None`: the tenant has none.

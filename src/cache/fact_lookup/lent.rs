@@ -1,31 +1,47 @@
 //! The facts of one question, lent to its decision where they are cached: no fact is
 //! copied, and none is collected.
 
-use std::{fmt, sync::atomic::Ordering};
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use crate::{
     cache::{
+        cached_vocabulary::CachedVocabulary,
         core::{Core, Unconfirmed},
         memory::{CachedSubject, Entry, Fact},
-        noted_facts::{FoundFacts, FoundRights},
+        noted_facts::FoundFacts,
         products::{LentProducts, ProductsReadPosition},
+        rights_set::{FoundRights, RightsSet},
         watermarks::ReadPosition,
     },
     domain::{
-        Code, FactKey, FactSource, NumberedGroups, ProductRef, Question, Revision, StoredProduct,
-        SubjectFacts, SubjectRef, Vocabulary,
+        Code, FactKey, FactSource, GrantedOn, Level, NumberedGroups, ProductRef, Question,
+        Revision, StoredProduct, SubjectFacts, SubjectRef, Vocabulary,
     },
     failpoints::pause_long,
 };
 
-use super::{rights, vocabulary};
+use super::{note, rights, vocabulary};
 
 /// The facts of one question, lent to its decision where they are cached.
 pub(in crate::cache) struct LentFacts<'a> {
     subject_ref: &'a SubjectRef,
-    subject: Option<CachedSubject>,
     subject_at: ReadPosition,
-    found: FoundFacts,
+    /// `None`: the subject is not stored.
+    subject: Option<CachedSubject>,
+    vocabulary: Arc<CachedVocabulary>,
+    vocabulary_at: ReadPosition,
+    /// `None`: the subject is not stored.
+    rights: Option<Arc<RightsSet>>,
+    /// The rights of each group, once they are needed.
+    of_groups: OnceLock<FoundRights>,
+    /// True if rights were needed that are evicted, so that the decision does not count.
+    lacks_rights: AtomicBool,
     /// `None`: the question is about no product.
     products: Option<(LentProducts, ProductsReadPosition)>,
     /// Revision that every fact is at least as new as.
@@ -55,28 +71,35 @@ pub(in crate::cache) fn lend<'a>(
     let Fact::Subject(subject) = fact else {
         return None;
     };
-    let found = match &subject {
-        Some(subject) => found_beside(subject, core, tenant, epoch)?,
-        None => with_rights(FoundRights::new(), core, tenant, epoch)?,
+    let (known, rights) = match &subject {
+        Some(subject) => {
+            let found = found_beside(subject, core, tenant, epoch)?;
+            (found.vocabulary, Some(found.rights))
+        }
+        None => (known_vocabulary(core, tenant, epoch)?, None),
     };
-    if found.rights.len() > LENT_AT_MOST {
+    if rights.as_ref().is_some_and(|set| set.len() > LENT_AT_MOST) {
         return None;
     }
     pause_long();
-    let (known, _) = &found.vocabulary;
+    let (vocabulary, vocabulary_at) = known;
     let mut named = question.products().peekable();
     let mut products = None;
     if named.peek().is_some() {
-        products = Some(known.products.lend(named, epoch)?);
+        products = Some(vocabulary.products.lend(named, epoch)?);
     }
     // Loaded after the facts: they are at least as new as the revision, and it is
     // never older than one returned before.
-    let revision = Revision(known.revision.load(Ordering::SeqCst));
+    let revision = Revision(vocabulary.revision.load(Ordering::SeqCst));
     Some(LentFacts {
         subject_ref: question.subject(),
-        subject,
         subject_at: position,
-        found,
+        subject,
+        vocabulary,
+        vocabulary_at,
+        rights,
+        of_groups: OnceLock::new(),
+        lacks_rights: AtomicBool::new(false),
         products,
         revision,
     })
@@ -89,8 +112,7 @@ fn found_beside(
     tenant: &Code,
     epoch: u64,
 ) -> Option<FoundFacts> {
-    let noted = &subject.noted;
-    if let Some(found) = noted.find(|position| core.is_current(position, epoch)) {
+    if let Some(found) = subject.noted.find(&core.watermarks, epoch) {
         return Some(found);
     }
     let mut of_groups = FoundRights::new();
@@ -98,29 +120,43 @@ fn found_beside(
         let (rights, position) = rights(core, tenant, *group, epoch)?;
         of_groups.push((*group, rights, position));
     }
-    let found = with_rights(of_groups, core, tenant, epoch)?;
-    noted.note(&found);
-    Some(found)
+    let (known, position) = known_vocabulary(core, tenant, epoch)?;
+    Some(note(subject, (&known, position), &of_groups, core))
 }
 
-/// Looks up the vocabulary that belongs to these rights.
-fn with_rights(rights: FoundRights, core: &Core, tenant: &Code, epoch: u64) -> Option<FoundFacts> {
+/// Looks up the vocabulary of a tenant that exists.
+fn known_vocabulary(
+    core: &Core,
+    tenant: &Code,
+    epoch: u64,
+) -> Option<(Arc<CachedVocabulary>, ReadPosition)> {
     let (known, position) = vocabulary(core, tenant, epoch)?;
-    Some(FoundFacts {
-        vocabulary: (known?, position),
-        rights,
-    })
+    Some((known?, position))
 }
 
 impl LentFacts<'_> {
     /// Confirms a decision on these facts, as [`Core::confirm`] does; must be called last.
     pub(in crate::cache) fn confirm(&self, core: &Core) -> Result<(), Unconfirmed> {
-        let (_, vocabulary_at) = &self.found.vocabulary;
-        let rights = self.found.rights.iter().map(|(_, _, position)| position);
-        let facts = [&self.subject_at, vocabulary_at].into_iter().chain(rights);
-        core.confirm_all(facts, |epoch| {
+        if self.lacks_rights.load(Ordering::Relaxed) {
+            return Err(Unconfirmed::Stale);
+        }
+        core.confirm_all([&self.subject_at, &self.vocabulary_at], |epoch| {
+            let rights = self.rights.as_ref();
             let products = self.products.as_ref();
-            products.is_none_or(|(_, position)| position.counts(epoch))
+            rights.is_none_or(|rights| rights.is_current(&core.watermarks, epoch))
+                && products.is_none_or(|(_, position)| position.counts(epoch))
+        })
+    }
+
+    fn of_groups(&self) -> &FoundRights {
+        self.of_groups.get_or_init(|| {
+            let Some(rights) = &self.rights else {
+                return FoundRights::new();
+            };
+            rights.found().unwrap_or_else(|| {
+                self.lacks_rights.store(true, Ordering::Relaxed);
+                FoundRights::new()
+            })
         })
     }
 }
@@ -136,7 +172,7 @@ impl fmt::Debug for LentFacts<'_> {
 
 impl FactSource for LentFacts<'_> {
     fn vocabulary(&self) -> &Vocabulary {
-        &self.found.vocabulary.0.vocabulary
+        &self.vocabulary.vocabulary
     }
 
     fn subject(&self, subject: &SubjectRef) -> Option<&SubjectFacts> {
@@ -150,12 +186,24 @@ impl FactSource for LentFacts<'_> {
     }
 
     fn groups(&self) -> NumberedGroups<'_> {
-        let groups = self.found.rights.iter();
+        let groups = self.of_groups().iter();
         groups.map(|(id, group, _)| (*id, group.as_ref())).collect()
     }
 
     fn product(&self, product: &ProductRef) -> Option<StoredProduct<'_>> {
         let (products, _) = self.products.as_ref()?;
         products.product(product)
+    }
+
+    fn merged(&self, on: GrantedOn) -> Option<Level> {
+        self.rights.as_ref()?.merged(on)
+    }
+
+    fn note_merged(&self, on: GrantedOn, level: Level) {
+        if let Some(rights) = &self.rights
+            && !self.lacks_rights.load(Ordering::Relaxed)
+        {
+            rights.note_merged(on, level);
+        }
     }
 }

@@ -140,7 +140,7 @@ impl TenantProducts {
     }
 
     /// Returns the tenant's code.
-    pub(super) fn tenant(&self) -> &Code {
+    pub(crate) fn tenant(&self) -> &Code {
         &self.tenant
     }
 
