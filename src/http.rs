@@ -22,6 +22,7 @@ mod fuzz;
 mod grpc;
 mod json;
 mod json_reader;
+mod json_writer;
 mod listener;
 mod media_type;
 mod probes;

@@ -8,7 +8,7 @@ use prost::Message as _;
 use prost_reflect::{DescriptorError, DescriptorPool, MessageDescriptor, MethodDescriptor};
 use prost_types::FileDescriptorSet;
 
-use super::{json_reader::MessageReader, shapes::Shapes};
+use super::{json_reader::MessageReader, json_writer::MessageWriter, shapes::Shapes};
 use crate::pb;
 
 /// All descriptors, those of error details among them.
@@ -57,7 +57,7 @@ static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
     Contract { rpcs, shapes }
 });
 
-/// The RPCs by their paths, and the shapes of their requests.
+/// The RPCs by their paths, and the shapes of their messages.
 struct Contract {
     rpcs: HashMap<String, Rpc>,
     shapes: Shapes,
@@ -70,9 +70,12 @@ pub(super) struct Rpc {
     #[cfg(test)]
     pub(super) request: MessageDescriptor,
     /// The index of its shape.
-    shape: usize,
+    request_shape: usize,
     /// The message of a response.
+    #[cfg(test)]
     pub(super) response: MessageDescriptor,
+    /// The index of its shape.
+    response_shape: usize,
     /// Whether a call has one message, in each direction.
     pub(super) messages: Messages,
 }
@@ -100,8 +103,10 @@ impl Rpc {
         Self {
             #[cfg(test)]
             request: method.input(),
-            shape: shapes.add(&method.input()),
+            request_shape: shapes.add(&method.input()),
+            #[cfg(test)]
             response: method.output(),
+            response_shape: shapes.add(&method.output()),
             messages,
         }
     }
@@ -116,8 +121,19 @@ impl Rpc {
     /// Returns the reader of a request; `None` never, as a test shows.
     pub(super) fn message_reader(&self) -> Option<MessageReader> {
         let shapes = &CONTRACT.shapes;
-        let shape = shapes.get(self.shape)?;
+        let shape = shapes.get(self.request_shape)?;
         Some(MessageReader { shapes, shape })
+    }
+
+    /// Returns the writer of a response in protobuf; `None` never, as a test shows.
+    pub(super) fn message_writer<'a>(&self, protobuf: &'a [u8]) -> Option<MessageWriter<'a>> {
+        let shapes = &CONTRACT.shapes;
+        let shape = shapes.get(self.response_shape)?;
+        Some(MessageWriter {
+            shapes,
+            shape,
+            protobuf,
+        })
     }
 }
 

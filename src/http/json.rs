@@ -6,13 +6,13 @@
 use std::cell::Cell;
 
 use bytes::Bytes;
-use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde::de::DeserializeSeed;
 use serde_json::de::{Deserializer, SliceRead};
 use serde_path_to_error::{Deserializer as Located, Track};
 use tonic::Status;
 
-use super::contract::Rpc;
+use super::{contract::Rpc, json_writer::with_defaults};
 use crate::rpc::{Weight, broken, invalid_field};
 
 /// Bytes that an object takes while it is translated: the first node of its fields.
@@ -96,22 +96,34 @@ thread_local! {
     static LAST_BYTES: Cell<usize> = const { Cell::new(256) };
 }
 
-/// Translates a message from protobuf to JSON.
+/// Translates the message of a response from protobuf to JSON.
+///
+/// # Errors
+///
+/// `INTERNAL` if it is not such a message, a bug of the service.
+pub(super) fn response_to_json(rpc: &Rpc, protobuf: &[u8]) -> Result<Vec<u8>, Status> {
+    let writer = rpc.message_writer(protobuf);
+    let writer = writer.ok_or_else(|| broken("an RPC has no writer", &"it has no shape"))?;
+    let mut json = Vec::with_capacity(LAST_BYTES.get());
+    serde_json::to_writer(&mut json, &writer)
+        .map_err(|error| broken("a response is not its message", &error))?;
+    LAST_BYTES.set(json.len().clamp(64, 64 << 10));
+    Ok(json)
+}
+
+/// Translates any message from protobuf to JSON, such as a detail of an error.
 ///
 /// # Errors
 ///
 /// `INTERNAL` if it is not such a message, a bug of the service.
 pub(super) fn to_json(message: &MessageDescriptor, protobuf: &[u8]) -> Result<Vec<u8>, Status> {
     let message = DynamicMessage::decode(message.clone(), protobuf)
-        .map_err(|error| broken("a response is not its message", &error))?;
-    let options = SerializeOptions::new().skip_default_fields(false);
-    let mut writing = serde_json::Serializer::new(Vec::with_capacity(LAST_BYTES.get()));
+        .map_err(|error| broken("a message is not what it is said to be", &error))?;
+    let mut writing = serde_json::Serializer::new(Vec::new());
     message
-        .serialize_with_options(&mut writing, &options)
-        .map_err(|error| broken("a response cannot be written as JSON", &error))?;
-    let json = writing.into_inner();
-    LAST_BYTES.set(json.len().clamp(64, 64 << 10));
-    Ok(json)
+        .serialize_with_options(&mut writing, &with_defaults())
+        .map_err(|error| broken("a message cannot be written as JSON", &error))?;
+    Ok(writing.into_inner())
 }
 
 #[cfg(test)]
@@ -123,10 +135,6 @@ mod tests {
 
     fn check() -> &'static Rpc {
         contract::rpc("/pim.authz.v1.AuthorizationService/Check").unwrap()
-    }
-
-    fn descriptor(name: &str) -> MessageDescriptor {
-        contract::message(&format!("pim.authz.v1.{name}")).unwrap()
     }
 
     fn refusal(json: &str) -> String {
@@ -160,7 +168,7 @@ mod tests {
             revision: u64::MAX,
             ..Default::default()
         };
-        let json = to_json(&descriptor("CheckResponse"), &response.encode_to_vec()).unwrap();
+        let json = response_to_json(check(), &response.encode_to_vec()).unwrap();
         insta::assert_snapshot!(str::from_utf8(&json).unwrap(), @r#"{"allowed":false,"editMode":"EDIT_MODE_UNSPECIFIED","level":"LEVEL_VIEW","reason":{"code":"REASON_CODE_CATEGORY","message":"","needed":"LEVEL_UNSPECIFIED","held":"LEVEL_UNSPECIFIED","permission":""},"revision":"18446744073709551615"}"#);
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Shape {
     pub(super) fields: HashMap<String, Field>,
     /// The names in JSON, for errors.
     pub(super) names: Vec<String>,
+    /// Its fields in the order of their numbers.
+    pub(super) in_order: Vec<Field>,
 }
 
 /// A field.
@@ -31,6 +33,8 @@ pub(super) struct Field {
     pub(super) kind: FieldKind,
     /// True if it has any number of values.
     pub(super) is_list: bool,
+    /// True if an absent value is not the default.
+    pub(super) has_presence: bool,
     /// What occurs at most once in a message: the field, or its alternatives together.
     pub(super) once: u32,
 }
@@ -80,12 +84,15 @@ impl Shapes {
                 number,
                 kind,
                 is_list: field.cardinality() == Cardinality::Repeated,
+                has_presence: field.supports_presence(),
                 once: numbers.next().map_or(number, |first| first.number()),
             };
             shape.names.push(field.json_name().to_owned());
             shape.fields.insert(field.name().to_owned(), read.clone());
+            shape.in_order.push(read.clone());
             shape.fields.insert(field.json_name().to_owned(), read);
         }
+        shape.in_order.sort_by_key(|field| field.number);
         if let Some(added) = self.shapes.get_mut(place) {
             *added = shape;
         }

@@ -154,7 +154,7 @@ impl Translation {
     fn response(&self, message: &Framed) -> Result<Bytes, Status> {
         match self {
             Self::None => Ok(message.message.clone()),
-            Self::Json(rpc) => json::to_json(&rpc.response, &message.message).map(Bytes::from),
+            Self::Json(rpc) => json::response_to_json(rpc, &message.message).map(Bytes::from),
             Self::AuthZen(asked) => asked.answer(&message.message).map(Bytes::from),
         }
     }
