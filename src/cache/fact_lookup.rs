@@ -30,13 +30,17 @@ use super::{
 
 pub(super) use self::lent::lend;
 
+/// The facts of some questions and the vocabulary, `None` if the tenant does not exist,
+/// with the positions of all.
+type FoundInCache = (Option<Facts>, Option<Arc<CachedVocabulary>>, ReadPositions);
+
 /// Looks up the facts of some questions in the cache. Returns all of them, or the
 /// misses that the statement for the questions will not load.
 pub(super) fn look_up(
     core: &Arc<Core>,
     tenant: &Code,
     needed: &FactsNeeded,
-) -> Result<(Option<Facts>, Option<Arc<CachedVocabulary>>, ReadPositions), Misses> {
+) -> Result<FoundInCache, Misses> {
     let mut lookup = Lookup::of(core, tenant);
     let Some(found) = vocabulary(core, tenant, lookup.epoch) else {
         lookup.missing.vocabulary = true;

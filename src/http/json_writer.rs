@@ -253,7 +253,14 @@ mod tests {
                 Reflected::EnumNumber(value.unwrap_or(12_345))
             }
             Kind::Message(message) => Reflected::Message(some_message(&message, tape, depth + 1)),
-            other => panic!("{} is a {other:?}", field.full_name()),
+            kind @ (Kind::Double
+            | Kind::Float
+            | Kind::Sint32
+            | Kind::Sint64
+            | Kind::Fixed32
+            | Kind::Fixed64
+            | Kind::Sfixed32
+            | Kind::Sfixed64) => panic!("{} is a {kind:?}", field.full_name()),
         }
     }
 

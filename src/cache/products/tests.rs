@@ -310,20 +310,23 @@ fn with_a_model() -> (Arc<TenantProducts>, [ProductRef; 2]) {
 fn rule_6_1_index_is_lent_until_the_product_or_a_model_above_is_announced() {
     for announced in [0, 1] {
         let (products, named) = with_a_model();
-        let lend = |product: &ProductRef| products.lend([product.clone()].into_iter(), EPOCH);
-        let (lent, before) = lend(&named[1]).unwrap();
-        let seen = lent.product(&named[1]).unwrap();
+        let lend_for = |product: &ProductRef| {
+            let named = [product.clone()].into_iter();
+            products.lend(named, EPOCH)
+        };
+        let (index, before) = lend_for(&named[1]).unwrap();
+        let seen = index.product(&named[1]).unwrap();
         assert_eq!(seen.categories, [ItemId(2)]);
         assert_eq!(seen.above[0].categories, [ItemId(1)]);
         assert!(before.counts(EPOCH) && !before.counts(EPOCH + 1));
         products.announce(Some(&named[announced]), 5);
         assert!(!before.counts(EPOCH));
-        assert!(lend(&named[1]).is_none());
+        assert!(lend_for(&named[1]).is_none());
         // The model does not depend on its descendants.
-        assert_eq!(lend(&named[0]).is_some(), announced == 1);
+        assert_eq!(lend_for(&named[0]).is_some(), announced == 1);
         // What is not stored is known not to be, while nobody announces it.
-        let (lent, _) = lend(&hat()).unwrap();
-        assert_eq!(lent.product(&hat()), None);
+        let (index, _) = lend_for(&hat()).unwrap();
+        assert_eq!(index.product(&hat()), None);
         assert!(products.lend([hat()].into_iter(), EPOCH + 1).is_none());
     }
 }

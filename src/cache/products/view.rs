@@ -321,7 +321,7 @@ impl View {
     fn above(&self, node: &Node<'_>) -> Option<Node<'_>> {
         match node.above? {
             Spot::At(place) if !self.has_models => self.base.row(place).map(Node::of),
-            spot => self.node(spot),
+            spot @ (Spot::At(_) | Spot::Number(_)) => self.node(spot),
         }
     }
 
