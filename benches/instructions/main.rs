@@ -33,8 +33,8 @@ use self::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[library_benchmark]
-#[bench::of_3_groups(args = (3, 100), setup = world, config = at_most(700_000))]
-#[bench::of_50_groups(args = (50, 100), setup = world, config = at_most(3_000_000))]
+#[bench::of_3_groups(args = (3, 100), setup = world, config = at_most(530_000))]
+#[bench::of_50_groups(args = (50, 100), setup = world, config = at_most(2_900_000))]
 fn decisions((questions, facts): World) -> usize {
     let decisions = questions
         .iter()
@@ -43,7 +43,7 @@ fn decisions((questions, facts): World) -> usize {
 }
 
 #[library_benchmark]
-#[bench::of_one_user(args = (3, 1000), setup = world, config = at_most(8_500_000))]
+#[bench::of_one_user(args = (3, 1000), setup = world, config = at_most(7_700_000))]
 fn batch((questions, facts): World) -> usize {
     let needed = black_box(engine::needs(questions));
     let mut decider = Decider::default();
@@ -54,8 +54,8 @@ fn batch((questions, facts): World) -> usize {
 }
 
 #[library_benchmark]
-#[bench::of_3_groups(args = (3), setup = warm, config = at_most(62_000))]
-#[bench::of_50_groups(args = (50), setup = warm, config = at_most(120_000))]
+#[bench::of_3_groups(args = (3), setup = warm, config = at_most(48_000))]
+#[bench::of_50_groups(args = (50), setup = warm, config = at_most(75_000))]
 fn warm_check((server, question): (&'static Server, Bytes)) -> Bytes {
     server.call(CHECK, &question)
 }
