@@ -33,9 +33,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// meanwhile, repeats all of it. Evaluates to the answer, or `None` if the tenant
 /// does not exist.
 ///
-/// There is no other way to answer from facts, but for [`Cache::answer_from_memory`]. A macro, because the compiler cannot
-/// prove that the future of an asynchronous closure is `Send` for every lifetime of
-/// the facts.
+/// The only other way to answer from facts is [`Cache::answer_from_memory`]. A macro,
+/// because the compiler cannot prove that the future of an asynchronous closure is `Send`
+/// for every lifetime of the facts.
 ///
 /// # Errors
 ///

@@ -118,8 +118,8 @@ impl RightsSet {
     }
 }
 
-/// The highest levels of a set of user groups on the items that were asked about. A level
-/// may replace that of another item.
+/// The highest levels of a set of user groups on items that decisions needed. A level may
+/// replace that of another item.
 #[derive(Debug)]
 struct MergedLevels {
     /// By the last bits of the item's id: the other bits of the id, and the level.
@@ -131,12 +131,12 @@ struct MergedLevels {
 /// Least and largest number of items whose levels are noted.
 const ITEMS: [usize; 2] = [1 << 6, 1 << 13];
 
-/// Bits of a noted level, and the bit that tells it from none.
+/// Bits of a noted level, and the bit that is set if a level is noted.
 const LEVEL_BITS: u32 = 5;
 const NOTED: u8 = 1 << 4;
 
 impl MergedLevels {
-    /// Has room for the items that groups of at most so many rights have rights on.
+    /// Creates an empty table; `most` is the largest number of rights of one group.
     fn for_rights(most: usize) -> Self {
         let [least, largest] = ITEMS;
         let items = most.saturating_mul(2).clamp(least, largest);
