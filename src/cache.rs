@@ -64,7 +64,8 @@ pub use self::{
     thread::CoherenceThread,
 };
 pub(crate) use self::{
-    fact_reader::with_current_facts,
+    fact_lookup::LentFacts,
+    fact_reader::{with_current_facts, with_lent_facts},
     page_facts::{CachedPageFacts, PAGE_TRIES, with_page_facts},
     products::{SeenProduct, View as ProductView},
 };

@@ -1,5 +1,5 @@
 //! Counts the instructions of what every call needs, under callgrind: a decision from
-//! facts, and a warm Check through the layers, the service and the cache. Each has a
+//! facts, and a warm Check and a batch through the layers, the service and the cache. Each has a
 //! limit, beyond which `scripts/check-instructions` fails. Clocks have no influence, and
 //! the compiler little.
 
@@ -25,7 +25,7 @@ use pim_authz::{
 
 use self::{
     facts::{World, world},
-    server::{CHECK, Server, warm},
+    server::{BATCH_CHECK, CHECK, Server, warm, warm_batch},
 };
 
 // The allocator of the program.
@@ -60,6 +60,13 @@ fn warm_check((server, question): (&'static Server, Bytes)) -> Bytes {
     server.call(CHECK, &question)
 }
 
+#[library_benchmark]
+#[bench::of_one_user(args = (true), setup = warm_batch, config = at_most(90_000_000))]
+#[bench::of_100_users(args = (false), setup = warm_batch, config = at_most(90_000_000))]
+fn batch_of_1000((server, question): (&'static Server, Bytes)) -> Bytes {
+    server.call(BATCH_CHECK, &question)
+}
+
 /// Fails a benchmark of more instructions.
 fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
     // PostgreSQL runs as it does otherwise.
@@ -74,6 +81,6 @@ fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
 
 library_benchmark_group!(
     name = instructions,
-    benchmarks = [decisions, batch, warm_check]
+    benchmarks = [decisions, batch, warm_check, batch_of_1000]
 );
 main!(library_benchmark_groups = instructions);

@@ -35,6 +35,13 @@ use super::facts::{CATEGORIES, assigned, code, viewed};
 /// The path of a Check.
 pub(crate) const CHECK: &str = "/pim.authz.v1.AuthorizationService/Check";
 
+/// The path of a batch.
+pub(crate) const BATCH_CHECK: &str = "/pim.authz.v1.AuthorizationService/BatchCheck";
+
+/// Number of products, each of which a batch asks about, and of users.
+const PRODUCTS: usize = 1_000;
+const USERS: usize = 100;
+
 /// The tenant of the warm Checks.
 const TENANT: &str = "measured";
 
@@ -50,7 +57,8 @@ struct Services {
 
 impl Handler for Services {
     async fn handle(&self, request: http::Request<Body>) -> http::Response<Body> {
-        let Ok(response) = if request.uri().path() == CHECK {
+        let is_decision = [CHECK, BATCH_CHECK].contains(&request.uri().path());
+        let Ok(response) = if is_decision {
             self.decisions.clone().call(request).await
         } else {
             self.others.clone().call(request).await
@@ -116,7 +124,7 @@ impl Server {
         })
     }
 
-    /// Stores a tenant with one user in `groups` groups, and a product.
+    /// Stores a tenant with users in `groups` groups, and products.
     fn fill(&self, groups: usize) {
         let put = |path, message: &dyn Encoded| self.call(path, &framed(message));
         put(
@@ -131,7 +139,10 @@ impl Server {
             "/pim.authz.v1.DirectoryService/PutUserGroups",
             &put_user_groups(groups),
         );
-        put("/pim.authz.v1.DirectoryService/PutUsers", &put_user(groups));
+        put(
+            "/pim.authz.v1.DirectoryService/PutUsers",
+            &put_users(groups),
+        );
         put(
             "/pim.authz.v1.CatalogService/PutCategories",
             &put_categories(),
@@ -144,7 +155,7 @@ impl Server {
                 ..Default::default()
             },
         );
-        put("/pim.authz.v1.CatalogService/PutProducts", &put_product());
+        put("/pim.authz.v1.CatalogService/PutProducts", &put_products());
     }
 }
 
@@ -160,14 +171,15 @@ fn put_user_groups(groups: usize) -> pb::PutUserGroupsRequest {
     }
 }
 
-fn put_user(groups: usize) -> pb::PutUsersRequest {
+fn put_users(groups: usize) -> pb::PutUsersRequest {
+    let users = (0..USERS).map(|number| pb::User {
+        code: code("user", number).to_string(),
+        groups: Some(codes("group", 0..groups)),
+        ..Default::default()
+    });
     pb::PutUsersRequest {
         tenant: TENANT.into(),
-        users: vec![pb::User {
-            code: code("user", 1).to_string(),
-            groups: Some(codes("group", 0..groups)),
-            ..Default::default()
-        }],
+        users: users.collect(),
         ..Default::default()
     }
 }
@@ -184,14 +196,15 @@ fn put_categories() -> pb::PutCategoriesRequest {
     }
 }
 
-fn put_product() -> pb::PutProductsRequest {
+fn put_products() -> pb::PutProductsRequest {
+    let products = (0..PRODUCTS).map(|number| pb::Product {
+        code: code("product", number).to_string(),
+        categories: Some(codes("category", assigned(number))),
+        ..Default::default()
+    });
     pb::PutProductsRequest {
         tenant: TENANT.into(),
-        products: vec![pb::Product {
-            code: code("product", 0).to_string(),
-            categories: Some(codes("category", assigned(0))),
-            ..Default::default()
-        }],
+        products: products.collect(),
         ..Default::default()
     }
 }
@@ -302,33 +315,68 @@ async fn layers(postgres: &EmbeddedPostgres) -> (Layers, Cache) {
     (layers, cache)
 }
 
+fn user(number: usize) -> pb::Subject {
+    pb::Subject {
+        r#type: "user".into(),
+        id: code("user", number % USERS).to_string(),
+    }
+}
+
+fn product(number: usize) -> pb::Resource {
+    pb::Resource {
+        r#type: "product".into(),
+        id: code("product", number).to_string(),
+        ..Default::default()
+    }
+}
+
 /// Returns a server whose facts are cached, and a Check that is allowed by them.
 pub(crate) fn warm(groups: usize) -> (&'static Server, Bytes) {
-    let server: &Server = Box::leak(Box::new(Server::start()));
-    server.fill(groups);
     let question = framed(&pb::CheckRequest {
-        subject: Some(pb::Subject {
-            r#type: "user".into(),
-            id: code("user", 1).to_string(),
-        }),
+        subject: Some(user(1)),
         action: "view".into(),
-        resource: Some(pb::Resource {
-            r#type: "product".into(),
-            id: code("product", 0).to_string(),
-            ..Default::default()
-        }),
+        resource: Some(product(0)),
         ..Default::default()
     });
+    let server = warm_for(groups, CHECK, &question);
+    let answer = pb::CheckResponse::decode(server.call(CHECK, &question).slice(5..)).unwrap();
+    assert!(answer.allowed);
+    (server, question)
+}
+
+/// Returns a server whose facts are cached, and a batch about each product: the action, and
+/// with `is_of_one_user` the user, are those of the whole batch.
+pub(crate) fn warm_batch(is_of_one_user: bool) -> (&'static Server, Bytes) {
+    let items = (0..PRODUCTS).map(|number| pb::CheckItem {
+        subject: (!is_of_one_user).then(|| user(number)),
+        resource: Some(product(number)),
+        ..Default::default()
+    });
+    let question = framed(&pb::BatchCheckRequest {
+        subject: is_of_one_user.then(|| user(1)),
+        action: "view".into(),
+        items: items.collect(),
+        ..Default::default()
+    });
+    let server = warm_for(3, BATCH_CHECK, &question);
+    let answer = server.call(BATCH_CHECK, &question).slice(5..);
+    let answer = pb::BatchCheckResponse::decode(answer).unwrap();
+    assert_eq!(answer.results.len(), PRODUCTS);
+    (server, question)
+}
+
+/// Returns a server that answers a call from cached facts.
+fn warm_for(groups: usize, path: &'static str, question: &Bytes) -> &'static Server {
+    let server: &Server = Box::leak(Box::new(Server::start()));
+    server.fill(groups);
     // Facts are cached by reads in the background.
     let mut from_memory = 0;
     while from_memory < BEFORE {
         let before = server.cache.status();
-        let answer = server.call(CHECK, &question);
-        let answer = pb::CheckResponse::decode(answer.slice(5..)).unwrap();
-        assert!(answer.allowed);
+        server.call(path, question);
         let now = server.cache.status();
         let is_warm = now.hits > before.hits && now.index_loads > 0;
         from_memory = if is_warm { from_memory + 1 } else { 0 };
     }
-    (server, question)
+    server
 }

@@ -28,6 +28,7 @@ use super::{
     watermarks::ReadPosition,
 };
 
+pub(crate) use self::lent::LentFacts;
 pub(super) use self::lent::lend;
 
 /// The facts of some questions and the vocabulary, `None` if the tenant does not exist,

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    domain::{Code, FactSource, Facts, FactsNeeded, Question, Revision},
+    domain::{Code, Facts, FactsNeeded, Question, Revision},
     failpoints::{Rule, is_disabled},
     store::Unconfirmed,
 };
@@ -12,7 +12,7 @@ use super::{
     background_loads,
     core::{Cache, Core, LEASE_PATIENCE},
     error::CacheError,
-    fact_lookup::{lend, look_up},
+    fact_lookup::{LentFacts, lend, look_up},
     load_coalescer::{self, Read},
     memory::ReadPositions,
 };
@@ -33,9 +33,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// meanwhile, repeats all of it. Evaluates to the answer, or `None` if the tenant
 /// does not exist.
 ///
-/// The only other way to answer from facts is [`Cache::answer_from_memory`]. A macro,
-/// because the compiler cannot prove that the future of an asynchronous closure is `Send`
-/// for every lifetime of the facts.
+/// The only other way to answer from facts is [`with_lent_facts`]. A macro, because the
+/// compiler cannot prove that the future of an asynchronous closure is `Send` for every
+/// lifetime of the facts.
 ///
 /// # Errors
 ///
@@ -57,6 +57,27 @@ macro_rules! with_current_facts {
     }};
 }
 pub(crate) use with_current_facts;
+
+/// Answers some questions from facts that are lent where they are cached, without copying
+/// them: evaluates `$decide` (which may await) to the whole answer, and confirms the facts.
+/// Evaluates to the answer with its revision.
+///
+/// `None`: [`with_current_facts`] must be used, since a fact is not cached, has changed
+/// meanwhile or is older than `$minimum`, or a decision takes so long that it must yield.
+/// `$questions` is evaluated again at the end, to the same questions.
+macro_rules! with_lent_facts {
+    ($cache:expr, $tenant:expr, $questions:expr, $minimum:expr, |$facts:ident| $decide:expr) => {
+        match $cache.lend($tenant, $questions, $minimum) {
+            None => None,
+            Some($facts) => {
+                let answer = $decide;
+                let revision = $cache.confirm_lent(&$facts, $questions);
+                revision.map(|revision| (answer, revision))
+            }
+        }
+    };
+}
+pub(crate) use with_lent_facts;
 
 /// Reads the facts of one call's questions and confirms that an answer may be
 /// returned; used by [`with_current_facts`] alone.
@@ -108,35 +129,35 @@ impl Cache {
         }
     }
 
-    /// Answers one question from facts that are lent where they are cached, without
-    /// copying them: `decide` is passed the facts and returns the whole answer, which is
-    /// returned with the revision once the facts are confirmed.
-    ///
-    /// `None`: [`with_current_facts`] must be used, since a fact is not cached, has changed
-    /// meanwhile or is older than `minimum`, or the decision takes so long that it must
-    /// yield.
-    pub(crate) fn answer_from_memory<T>(
+    /// Lends the facts of some questions; used by [`with_lent_facts`] alone. `None`: some
+    /// are not cached, or older than `minimum`.
+    pub(crate) fn lend<'a>(
         &self,
         tenant: &Code,
-        question: &Question,
+        questions: impl Iterator<Item = &'a Question> + Clone,
         minimum: Revision,
-        decide: impl FnOnce(&dyn FactSource) -> T,
-    ) -> Option<(T, Revision)> {
+    ) -> Option<LentFacts<'a>> {
+        if !self.core.keeps() {
+            return None;
+        }
+        let facts = lend(&self.core, tenant, questions)?;
+        (facts.revision >= minimum).then_some(facts)
+    }
+
+    /// Confirms an answer to the questions that facts were lent for, and returns its
+    /// revision; must be called last. `None`: it must not be returned.
+    pub(crate) fn confirm_lent<'a>(
+        &self,
+        facts: &LentFacts<'a>,
+        questions: impl Iterator<Item = &'a Question>,
+    ) -> Option<Revision> {
         let core = &self.core;
-        if !core.keeps() {
-            return None;
-        }
-        let facts = lend(core, tenant, question)?;
-        if facts.revision < minimum {
-            return None;
-        }
-        let answer = decide(&facts);
-        if facts.confirm(core).is_err() {
+        if facts.confirm(core, questions).is_err() {
             core.counters.stale_answers_refused.add(1);
             return None;
         }
         core.count_hit();
-        Some((answer, facts.revision))
+        Some(facts.revision)
     }
 
     /// Waits until a tenant has reached revision `minimum`; later reads are at least

@@ -139,7 +139,8 @@ impl MergedLevels {
     /// Creates an empty table; `most` is the largest number of rights of one group.
     fn for_rights(most: usize) -> Self {
         let [least, largest] = ITEMS;
-        let items = most.saturating_mul(2).clamp(least, largest);
+        // Questions are about items without rights, too.
+        let items = most.saturating_mul(4).clamp(least, largest);
         let items = 0..items.next_power_of_two();
         Self {
             items: items.map(|_| AtomicU32::new(0)).collect(),

@@ -1,4 +1,4 @@
-use crate::domain::{Decision, Facts, Question};
+use crate::domain::{Decision, FactSource, Facts, Question};
 
 use super::{
     categories::{CategoryLevels, LONG},
@@ -37,7 +37,7 @@ pub struct Decider {
 impl Decider {
     /// Decides one question, as [`super::decide`] does, and counts its work.
     #[must_use]
-    pub fn decide(&mut self, question: &Question, facts: &Facts) -> Decision {
+    pub fn decide(&mut self, question: &Question, facts: &dyn FactSource) -> Decision {
         let access = EffectiveAccess::of(question.subject(), facts);
         decision(question, &self.requirements(question, &access))
     }

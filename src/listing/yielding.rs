@@ -1,7 +1,7 @@
 use tokio::task::yield_now;
 
 use crate::{
-    domain::{Decision, Explanation, Facts, Question},
+    domain::{Decision, Explanation, FactSource, Facts, Question},
     engine::{Decider, Explainer},
 };
 
@@ -27,6 +27,15 @@ impl YieldingDecider {
         while self.decider.prepare(question, facts, READS_PER_TURN) {
             self.yield_to_others().await;
         }
+        self.decide_at_once(question, facts).await
+    }
+
+    /// Decides one question that takes no long, and yields after many of them.
+    pub async fn decide_at_once(
+        &mut self,
+        question: &Question,
+        facts: &dyn FactSource,
+    ) -> Decision {
         let decision = self.decider.decide(question, facts);
         if self.decider.work().saturating_sub(self.yielded_at) >= READS_PER_TURN {
             self.yield_to_others().await;

@@ -1,11 +1,11 @@
-use std::pin::Pin;
+use std::{iter, pin::Pin};
 
 use futures_util::Stream;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    cache::{Cache, with_current_facts},
-    domain::{Code, Decision, FactSource, Facts, FactsNeeded, GroupsNeeded, Question, Revision},
+    cache::{Cache, LentFacts, with_current_facts, with_lent_facts},
+    domain::{Code, Decision, Facts, FactsNeeded, GroupsNeeded, Question, Revision},
     engine,
     listing::{self, YieldingDecider},
     pb::{self, authorization_service_server::AuthorizationService, check_result::Outcome},
@@ -77,9 +77,10 @@ impl AuthorizationApi {
         let question = parse::question(subject, &action, resource, context)?;
         calling.check_tenant(&tenant)?;
         let minimum = Revision(minimum_revision);
-        let cache = &self.cache;
-        let decide = |facts: &dyn FactSource| engine::decide(&question, facts);
-        let mut decided = cache.answer_from_memory(&tenant, &question, minimum, decide);
+        let asked = || iter::once(&question);
+        let mut decided = with_lent_facts!(self.cache, &tenant, asked(), minimum, |facts| {
+            engine::decide(&question, &facts.of(&question))
+        });
         if decided.is_none() {
             decided = Box::pin(self.collect_and_decide(&tenant, &question, minimum)).await?;
         }
@@ -116,12 +117,18 @@ impl AuthorizationApi {
             mode,
         } = parse_batch::batch(message, &self.default_tenant)?;
         calling.check_tenant(&tenant)?;
-        let questions = items.iter().filter_map(|item| item.question.as_ref().ok());
-        let needed = engine::needs(questions);
+        let questions = || items.iter().filter_map(|item| item.question.as_ref().ok());
         let minimum = minimum_revision;
-        let decided = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
-            (decide_batch(&items, mode, facts).await, facts.revision)
+        let mut decided = with_lent_facts!(self.cache, &tenant, questions(), minimum, |facts| {
+            decide_batch(&items, mode, SharedFacts::Lent(&facts)).await
         });
+        if decided.is_none() {
+            let needed = engine::needs(questions());
+            decided = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
+                let collected = SharedFacts::Collected(facts);
+                (decide_batch(&items, mode, collected).await, facts.revision)
+            });
+        }
         let (decisions, revision) = decided.ok_or(Failure::TenantNotFound(tenant.clone()))?;
         // A batch that stopped early has fewer decisions than items.
         let results = items.into_iter().zip(decisions).map(|(item, decision)| {
@@ -164,15 +171,23 @@ impl AuthorizationApi {
         let questions = Question::every_action(&subject, resource.as_ref(), &context)
             .map_err(InvalidField::from)?;
         calling.check_tenant(&tenant)?;
-        let needed = engine::needs(&questions);
         let minimum = Revision(minimum_revision);
-        let answer = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
-            pb::ListActionsResponse {
-                actions: allowed_actions(&questions, facts).await,
-                revision: facts.revision.0,
-            }
+        let asked = || questions.iter();
+        let mut allowed = with_lent_facts!(self.cache, &tenant, asked(), minimum, |facts| {
+            allowed_actions(&questions, SharedFacts::Lent(&facts)).await
         });
-        answer.ok_or(Failure::TenantNotFound(tenant))
+        if allowed.is_none() {
+            let needed = engine::needs(&questions);
+            allowed = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
+                let collected = SharedFacts::Collected(facts);
+                (allowed_actions(&questions, collected).await, facts.revision)
+            });
+        }
+        let (actions, revision) = allowed.ok_or(Failure::TenantNotFound(tenant))?;
+        Ok(pb::ListActionsResponse {
+            actions,
+            revision: revision.0,
+        })
     }
 
     async fn answer_explain(
@@ -204,18 +219,34 @@ impl AuthorizationApi {
     }
 }
 
+/// The facts that the questions of a call share.
+#[derive(Clone, Copy, Debug)]
+enum SharedFacts<'f> {
+    Lent(&'f LentFacts<'f>),
+    Collected(&'f Facts),
+}
+
+impl SharedFacts<'_> {
+    async fn decide(self, question: &Question, decider: &mut YieldingDecider) -> Decision {
+        match self {
+            Self::Lent(facts) => decider.decide_at_once(question, &facts.of(question)).await,
+            Self::Collected(facts) => decider.decide(question, facts).await,
+        }
+    }
+}
+
 /// Decides the items of a batch until its mode stops it; `None`: the item is not
 /// a valid question.
 async fn decide_batch(
     items: &[BatchItem],
     mode: pb::BatchMode,
-    facts: &Facts,
+    facts: SharedFacts<'_>,
 ) -> Vec<Option<Decision>> {
     let mut decisions = Vec::with_capacity(items.len());
     let mut decider = YieldingDecider::default();
     for item in items {
         let decision = match &item.question {
-            Ok(question) => Some(decider.decide(question, facts).await),
+            Ok(question) => Some(facts.decide(question, &mut decider).await),
             Err(_) => None,
         };
         let stops = decision
@@ -229,11 +260,11 @@ async fn decide_batch(
     decisions
 }
 
-async fn allowed_actions(questions: &[Question], facts: &Facts) -> Vec<pb::AllowedAction> {
+async fn allowed_actions(questions: &[Question], facts: SharedFacts<'_>) -> Vec<pb::AllowedAction> {
     let mut allowed = Vec::new();
     let mut decider = YieldingDecider::default();
     for question in questions {
-        let decision = decider.decide(question, facts).await;
+        let decision = facts.decide(question, &mut decider).await;
         if decision.is_allowed() {
             let action = question.action();
             allowed.push(render::allowed_action(action.as_str(), decision.edit_mode));

@@ -9,8 +9,10 @@ use super::{
 
 /// Calls by which an answer could be returned unconfirmed, with the files that may
 /// make them.
-const INTERNAL: [(&str, &[&str]); 8] = [
+const INTERNAL: [(&str, &[&str]); 10] = [
     ("fact_reader(", &["src/cache/"]),
+    (".lend(", &["src/cache/"]),
+    (".confirm_lent(", &["src/cache/"]),
     (".is_confirmed()", &["src/cache/"]),
     (".page_facts(", &["src/cache/", "src/listing/ahead.rs"]),
     (".confirm_page(", &["src/cache/", "src/listing/ahead.rs"]),
@@ -35,7 +37,7 @@ fn confirmation_complaints(source: &Source) -> Vec<String> {
     used.map(|(call, files)| {
         format!(
             "{}: calls `{call}…`, which only {files:?} may: use `with_current_facts!`, \
-             `with_page_facts!` or `read_tenant!`, which confirm",
+             `with_lent_facts!`, `with_page_facts!` or `read_tenant!`, which confirm",
             source.path
         )
     })

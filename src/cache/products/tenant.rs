@@ -5,7 +5,6 @@ use std::sync::{
 
 use arc_swap::{ArcSwap, Guard};
 use imbl::HashMap;
-use smallvec::SmallVec;
 
 use crate::{
     cache::clock::Moment,
@@ -14,10 +13,7 @@ use crate::{
     store::{AsOf, IndexedProduct, TenantId},
 };
 
-use super::{
-    base::Base,
-    view::{Spot, View},
-};
+use super::{base::Base, view::View};
 
 /// The product index of one tenant on this server.
 #[derive(Debug)]
@@ -60,11 +56,11 @@ pub(super) struct Loading {
     pub(super) not_before: Option<Moment>,
 }
 
-/// The index of a tenant's products, lent to one decision: it stays as it was.
+/// The index of a tenant's products, lent to the decisions of one call: it stays as it was.
 pub(in crate::cache) struct LentProducts {
+    products: Arc<TenantProducts>,
     shown: Guard<Arc<Shown>>,
-    /// The products that a question names; `None` is not stored.
-    named: SmallVec<[(ProductRef, Option<Spot>); 2]>,
+    epoch: u64,
 }
 
 /// Number of categories of a product and its ancestors up to which the index is lent.
@@ -73,10 +69,41 @@ const LENT_CATEGORIES: usize = 64;
 impl LentProducts {
     /// Returns a product; `None` if it is not stored.
     pub(in crate::cache) fn product(&self, product: &ProductRef) -> Option<StoredProduct<'_>> {
-        let mut named = self.named.iter();
-        let (_, spot) = named.find(|(named, _)| named == product)?;
-        self.shown.view.as_ref()?.view.stored((*spot)?)
+        let Current { view, .. } = self.shown.view.as_ref()?;
+        view.stored(view.find(product)?)
     }
+
+    /// True if none of these products, and no model above one, has changed since the
+    /// index was lent in `epoch`.
+    pub(in crate::cache) fn counts(
+        &self,
+        epoch: u64,
+        mut named: impl Iterator<Item = ProductRef>,
+    ) -> bool {
+        let now = self.products.shown();
+        if self.epoch != epoch || now.watermark != self.shown.watermark {
+            return false;
+        }
+        now.marked == self.shown.marked || named.all(|product| self.is_unchanged(&product, &now))
+    }
+
+    /// True if a product and all models above it are in the index as they were.
+    fn is_unchanged(&self, product: &ProductRef, now: &Shown) -> bool {
+        let is_as_before = |product: &ProductRef| {
+            let as_of = now.as_of(product);
+            as_of.is_some() && as_of == self.shown.as_of(product)
+        };
+        let stored = self.product(product);
+        is_as_before(product)
+            && stored.is_none_or(|stored| models_above(&stored).all(|model| is_as_before(&model)))
+    }
+}
+
+/// Returns the names of the models above a product.
+fn models_above(stored: &StoredProduct<'_>) -> impl Iterator<Item = ProductRef> {
+    let kind = ProductKind::Model;
+    let codes = stored.above.iter().map(|model| model.code.parse());
+    codes.filter_map(move |code| code.ok().map(|code| ProductRef { kind, code }))
 }
 
 /// State of the index at which products were read.
@@ -111,19 +138,14 @@ impl Shown {
 
     /// True if a product and all models above it are in the view as they are stored, and
     /// not in too many categories.
-    fn may_lend(&self, product: &ProductRef, spot: Option<Spot>, view: &View) -> bool {
-        let is_marked = |code: &str| {
-            let kind = ProductKind::Model;
-            let code = code.parse();
-            code.is_ok_and(|code| self.marks.contains_key(&ProductRef { kind, code }))
-        };
+    fn may_lend(&self, product: &ProductRef, view: &View) -> bool {
         if self.marks.contains_key(product) {
             return false;
         }
-        let stored = spot.and_then(|spot| view.stored(spot));
+        let stored = view.find(product).and_then(|spot| view.stored(spot));
         stored.is_none_or(|stored| {
             stored.number_of_categories() <= LENT_CATEGORIES
-                && !stored.above.iter().any(|model| is_marked(model.code))
+                && !models_above(&stored).any(|model| self.marks.contains_key(&model))
         })
     }
 }
@@ -190,32 +212,29 @@ impl TenantProducts {
         Some((current.view.facts(product), position))
     }
 
-    /// Lends the index to one decision about these products, with its state. `None`: it
-    /// is not loaded, it does not have one of them in its current state, or one is in so
-    /// many categories that a decision about it must yield.
+    /// Lends the index to decisions about these products. `None`: it is not loaded, it does
+    /// not have one of them in its current state, or one is in so many categories that a
+    /// decision about it must yield.
     pub(in crate::cache) fn lend(
         self: &Arc<Self>,
-        products: impl Iterator<Item = ProductRef>,
+        mut named: impl Iterator<Item = ProductRef>,
         epoch: u64,
-    ) -> Option<(LentProducts, ProductsReadPosition)> {
+    ) -> Option<LentProducts> {
         let shown = self.shown();
-        let current = shown.view.as_ref().filter(|view| view.epoch == epoch)?;
-        if current.view.must_be_reloaded() {
+        let Current { view, .. } = shown.view.as_ref().filter(|view| view.epoch == epoch)?;
+        if view.must_be_reloaded() {
             return None;
         }
-        let are_all_lent =
-            shown.marks.is_empty() && current.view.most_categories() <= LENT_CATEGORIES;
-        let mut named = SmallVec::new();
-        for product in products {
-            let spot = current.view.find(&product);
-            if !are_all_lent && !shown.may_lend(&product, spot, &current.view) {
-                return None;
-            }
-            named.push((product, spot));
+        let are_all_lent = shown.marks.is_empty() && view.most_categories() <= LENT_CATEGORIES;
+        if !are_all_lent && !named.all(|product| shown.may_lend(&product, view)) {
+            return None;
         }
         self.note_request();
-        let position = ProductsReadPosition::in_state(self, &shown, epoch);
-        Some((LentProducts { shown, named }, position))
+        Some(LentProducts {
+            products: Arc::clone(self),
+            shown,
+            epoch,
+        })
     }
 
     /// Applies an announcement: `product` may change from `seq` on. `None`: all
@@ -346,10 +365,7 @@ impl ProductReadPosition {
 impl ProductsReadPosition {
     /// Returns the current state of the products.
     pub(super) fn of(products: &Arc<TenantProducts>, epoch: u64) -> Self {
-        Self::in_state(products, &products.shown(), epoch)
-    }
-
-    fn in_state(products: &Arc<TenantProducts>, shown: &Shown, epoch: u64) -> Self {
+        let shown = products.shown();
         Self {
             products: Arc::clone(products),
             watermark: shown.watermark,

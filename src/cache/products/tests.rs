@@ -314,30 +314,52 @@ fn rule_6_1_index_is_lent_until_the_product_or_a_model_above_is_announced() {
             let named = [product.clone()].into_iter();
             products.lend(named, EPOCH)
         };
-        let (index, before) = lend_for(&named[1]).unwrap();
+        let index = lend_for(&named[1]).unwrap();
+        let counts = |epoch| {
+            let named = [named[1].clone()].into_iter();
+            index.counts(epoch, named)
+        };
         let seen = index.product(&named[1]).unwrap();
         assert_eq!(seen.categories, [ItemId(2)]);
         assert_eq!(seen.above[0].categories, [ItemId(1)]);
-        assert!(before.counts(EPOCH) && !before.counts(EPOCH + 1));
-        products.announce(Some(&named[announced]), 5);
-        assert!(!before.counts(EPOCH));
+        // Another product, which is not stored, makes no difference.
+        products.announce(Some(&hat()), 5);
+        assert!(counts(EPOCH) && !counts(EPOCH + 1));
+        products.announce(Some(&named[announced]), 6);
+        assert!(!counts(EPOCH));
         assert!(lend_for(&named[1]).is_none());
         // The model does not depend on its descendants.
         assert_eq!(lend_for(&named[0]).is_some(), announced == 1);
         // What is not stored is known not to be, while nobody announces it.
-        let (index, _) = lend_for(&hat()).unwrap();
-        assert_eq!(index.product(&hat()), None);
-        assert!(products.lend([hat()].into_iter(), EPOCH + 1).is_none());
+        let (other, announced) = (name(7), name(8));
+        assert_eq!(lend_for(&other).unwrap().product(&other), None);
+        assert!(lend_for(&announced).is_none());
+        assert!(products.lend([other].into_iter(), EPOCH + 1).is_none());
     }
+}
+
+#[test]
+fn rule_6_1_lent_product_does_not_count_once_its_write_was_read() {
+    let products = loaded(Vec::new());
+    let before = products.lend([hat()].into_iter(), EPOCH).unwrap();
+    products.announce(Some(&hat()), 5);
+    products.patch(&[hat()], &[stored_hat(2)], &as_of(6, Vec::new()));
+    assert!(!before.counts(EPOCH, [hat()].into_iter()));
+    // Nor once the whole index was loaded again.
+    let before = products.lend([hat()].into_iter(), EPOCH).unwrap();
+    let catalog = Catalog::from([(ProductId(1), stored_hat(3))]);
+    assert!(products.install(base_of(&catalog), &as_of(8, Vec::new())));
+    products.announce(Some(&name(7)), 9);
+    assert!(!before.counts(EPOCH, [hat()].into_iter()));
 }
 
 #[test]
 fn index_is_not_lent_once_all_products_are_announced() {
     let products = loaded(Vec::new());
     let lend = || products.lend([hat()].into_iter(), EPOCH);
-    let (_, before) = lend().unwrap();
+    let before = lend().unwrap();
     products.announce(None, 6);
-    assert!(!before.counts(EPOCH) && lend().is_none());
+    assert!(!before.counts(EPOCH, [hat()].into_iter()) && lend().is_none());
 }
 
 #[test]
