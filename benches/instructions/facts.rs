@@ -68,6 +68,7 @@ pub(crate) fn world(groups: usize, products: usize) -> World {
         products: (0..products)
             .map(|number| (product(number), Arc::new(product_facts(number))))
             .collect(),
+        roles: HashMap::new(),
         subjects: HashMap::from_iter([(user.clone(), Arc::new(user_facts(&user, groups)))]),
     };
     Box::leak(Box::new((questions, facts)))
@@ -81,7 +82,6 @@ fn vocabulary() -> Vocabulary {
     };
     Vocabulary {
         edition: Edition::Enterprise,
-        roles: HashMap::new(),
         items: HashMap::new(),
         item_facts: (0..CATEGORIES)
             .map(|number| (ItemId(id(number)), category(number)))

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    domain::{Code, FactKey, Section, SubjectId, SubjectRef},
+    domain::{Code, FactKey, RoleId, Section, SubjectId, SubjectRef},
     store::ProductCounts,
 };
 
@@ -19,8 +19,8 @@ const NAMED_AT_MOST: usize = 100;
 /// Returns the keys whose cached facts a change invalidates: of the entities of
 /// `change_set`, and of the compared products.
 ///
-/// New user groups have no key: no server can have cached anything of them, and
-/// their numbers are only known once they are created.
+/// New user groups and roles have no key: no server can have cached anything of them,
+/// and their numbers are only known once they are created.
 pub(super) async fn keys(
     pass: &Pass<'_>,
     change_set: &ChangeSet,
@@ -45,7 +45,7 @@ pub(super) async fn keys(
         // A change of nothing that is cached, such as a label or a step of
         // connecting an app, is announced as well: a write needs an announcement
         // to commit.
-        keys.push(FactKey::Section(tenant.clone(), Section::Vocabulary));
+        keys.push(FactKey::Nothing(tenant.clone()));
     }
     Ok(keys)
 }
@@ -61,13 +61,14 @@ fn of_entities(
     let mut new_or_gone =
         new_or_gone.filter(|(_, before, after)| before.is_none() || after.is_none());
     let changes_vocabulary = new_or_gone.next().is_some()
-        || change_set.roles.changes().next().is_some()
         || change_set.items.changes().next().is_some()
         || change_set.attributes.changes().next().is_some()
         || change_set.grid_views.changes().next().is_some();
     if changes_vocabulary {
         keys.push(section(Section::Vocabulary));
     }
+    let roles = changed_roles(change_set).map(|role| FactKey::Role(tenant.clone(), role));
+    keys.extend(bounded(tenant, Section::Vocabulary, roles.collect()));
     let left_groups = !change_set.groups.removed().is_empty();
     if left_groups || !change_set.roles.removed().is_empty() {
         keys.push(section(Section::Subjects));
@@ -81,6 +82,16 @@ fn of_entities(
         keys.extend(bounded(tenant, Section::Rights, rights));
     }
     Ok(keys)
+}
+
+/// Returns the stored roles whose permissions change, or that are removed.
+fn changed_roles(change_set: &ChangeSet) -> impl Iterator<Item = RoleId> {
+    let stored = change_set.roles.changes();
+    let stored = stored.filter_map(|(id, before, after)| Some((id, before?, after)));
+    let changed = stored.filter(|(_, before, after)| {
+        after.is_none_or(|after| after.permissions != before.permissions)
+    });
+    changed.map(|(id, _, _)| id)
 }
 
 /// Returns the keys of changed subjects, and of apps whose scopes changed; the

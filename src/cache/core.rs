@@ -246,7 +246,7 @@ impl Core {
     }
 
     /// Caches the facts of questions that were read completely: the requested
-    /// subjects and products, stored or not.
+    /// subjects and products, stored or not, and the roles that they hold.
     pub(super) fn cache_facts(
         &self,
         tenant: &Code,
@@ -272,6 +272,10 @@ impl Core {
             let key = FactKey::Subject(tenant.clone(), subject.clone());
             let found = facts.subjects.get(subject).cloned().map(CachedSubject::of);
             self.insert(key, &taken.as_of, Fact::Subject(found));
+        }
+        for (role, found) in &facts.roles {
+            let key = FactKey::Role(tenant.clone(), *role);
+            self.insert(key, &taken.as_of, Fact::Role(Arc::clone(found)));
         }
         for (product, found) in &facts.products {
             let key = FactKey::Product(tenant.clone(), product.clone());

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use crate::{
     domain::{
         Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, GroupsNeeded, ProductFacts,
-        ProductKind, ProductRef, Revision, Section, SubjectFacts, SubjectRef,
+        ProductKind, ProductRef, Revision, RoleFacts, RoleId, Section, SubjectFacts, SubjectRef,
     },
     failpoints::pause_long,
 };
@@ -22,7 +22,7 @@ use super::{
     cached_vocabulary::CachedVocabulary,
     core::Core,
     memory::{CachedSubject, Fact, ReadPositions},
-    noted_facts::FoundFacts,
+    noted_facts::{FoundFacts, FoundRoles},
     products,
     rights_set::{FoundRights, RightsSet},
     watermarks::ReadPosition,
@@ -83,17 +83,19 @@ pub(super) fn look_up(
         revision,
         vocabulary: Arc::clone(&known.vocabulary),
         subjects,
+        roles: lookup.roles,
         groups,
         products,
     };
     Ok((Some(facts), Some(known), lookup.positions))
 }
 
-/// Notes what was found beside a subject, and returns it: the vocabulary, and the rights of
-/// all its user groups, which it shares with subjects in the same groups.
+/// Notes what was found beside a subject, and returns it: the vocabulary, its roles, and the
+/// rights of all its user groups, which it shares with subjects in the same groups.
 fn note(
     subject: &CachedSubject,
     (vocabulary, position): (&Arc<CachedVocabulary>, ReadPosition),
+    roles: FoundRoles,
     rights: &FoundRights,
     core: &Core,
 ) -> FoundFacts {
@@ -108,6 +110,7 @@ fn note(
     });
     let found = FoundFacts {
         vocabulary: (Arc::clone(vocabulary), position),
+        roles,
         rights: set,
     };
     subject.noted.note(&found);
@@ -124,8 +127,21 @@ fn vocabulary(
     let entry = core.hit(&key, epoch)?;
     match entry.fact {
         Fact::Vocabulary(known) => Some((known, entry.position)),
-        Fact::Subject(_) | Fact::Rights(_) | Fact::Product(_) => None,
+        Fact::Subject(_) | Fact::Role(_) | Fact::Rights(_) | Fact::Product(_) => None,
     }
+}
+
+/// Looks up the roles of a subject. `None`: some are not cached.
+fn roles(core: &Core, tenant: &Code, subject: &SubjectFacts, epoch: u64) -> Option<FoundRoles> {
+    let roles = subject.roles.iter().map(|role| {
+        let key = FactKey::Role(tenant.clone(), *role);
+        let entry = core.hit(&key, epoch)?;
+        match entry.fact {
+            Fact::Role(found) => Some((*role, found, entry.position)),
+            Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Rights(_) | Fact::Product(_) => None,
+        }
+    });
+    roles.collect()
 }
 
 /// Looks up the rights of a user group.
@@ -139,7 +155,7 @@ fn rights(
     let entry = core.hit(&key, epoch)?;
     match entry.fact {
         Fact::Rights(rights) => Some((rights, entry.position)),
-        Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Product(_) => None,
+        Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Role(_) | Fact::Product(_) => None,
     }
 }
 
@@ -151,6 +167,8 @@ struct Lookup<'a> {
     positions: ReadPositions,
     missing: Misses,
     is_complete: bool,
+    /// The roles of the subjects.
+    roles: HashMap<RoleId, Arc<RoleFacts>>,
     /// The user groups that were looked up; `None`: not cached.
     groups: HashMap<GroupId, Option<(Arc<GroupFacts>, ReadPosition)>>,
 }
@@ -164,6 +182,7 @@ impl<'a> Lookup<'a> {
             positions: ReadPositions::default(),
             missing: Misses::default(),
             is_complete: true,
+            roles: HashMap::new(),
             groups: HashMap::new(),
         }
     }
@@ -188,11 +207,23 @@ impl<'a> Lookup<'a> {
         for subject in needed {
             let key = FactKey::Subject(self.tenant.clone(), subject.clone());
             if let Some(Fact::Subject(Some(cached))) = self.hit(&key) {
+                self.add_roles(&cached.facts);
                 found(self, &cached);
                 subjects.insert(subject.clone(), cached.facts);
             }
         }
         subjects
+    }
+
+    fn add_roles(&mut self, subject: &SubjectFacts) {
+        let Some(found) = roles(self.core, self.tenant, subject, self.epoch) else {
+            self.is_complete = false;
+            return;
+        };
+        for (role, facts, position) in found {
+            self.positions.facts.push(position);
+            self.roles.insert(role, facts);
+        }
     }
 
     fn groups(&mut self, needed: &[GroupId]) -> HashMap<GroupId, Arc<GroupFacts>> {
@@ -224,8 +255,11 @@ impl<'a> Lookup<'a> {
                 found.push((*group, rights, position));
             }
         }
-        if found.len() == subject.facts.groups.len() {
-            note(subject, (vocabulary, position), &found, core);
+        let roles = roles(core, self.tenant, &subject.facts, self.epoch);
+        if let Some(roles) = roles
+            && found.len() == subject.facts.groups.len()
+        {
+            note(subject, (vocabulary, position), roles, &found, core);
         }
         found
     }
@@ -291,7 +325,7 @@ impl<'a> Lookup<'a> {
         let key = FactKey::Product(self.tenant.clone(), product.clone());
         match self.hit(&key)? {
             Fact::Product(facts) => facts,
-            Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Rights(_) => None,
+            Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Role(_) | Fact::Rights(_) => None,
         }
     }
 }

@@ -5,7 +5,9 @@ use moka::sync::Cache as Moka;
 use smallvec::SmallVec;
 
 use crate::{
-    domain::{Code, FactKey, GroupFacts, GroupId, ProductFacts, SubjectFacts, Vocabulary},
+    domain::{
+        Code, FactKey, GroupFacts, GroupId, ProductFacts, RoleFacts, SubjectFacts, Vocabulary,
+    },
     store::TenantId,
 };
 
@@ -42,12 +44,13 @@ pub(super) struct ReadPositions {
     pub(super) list: Option<ProductsReadPosition>,
 }
 
-/// A cached fact; `None`: it is known not to be stored. The absence of a group's
-/// rights is not cached.
+/// A cached fact; `None`: it is known not to be stored. The absence of a role or of a
+/// group's rights is not cached.
 #[derive(Clone, Debug)]
 pub(super) enum Fact {
     Vocabulary(Option<Arc<CachedVocabulary>>),
     Subject(Option<CachedSubject>),
+    Role(Arc<RoleFacts>),
     Rights(Arc<GroupFacts>),
     Product(Option<Arc<ProductFacts>>),
 }
@@ -169,7 +172,7 @@ impl Fact {
             Self::Vocabulary(found) => found.is_none(),
             Self::Subject(found) => found.is_none(),
             Self::Product(found) => found.is_none(),
-            Self::Rights(_) => false,
+            Self::Role(_) | Self::Rights(_) => false,
         }
     }
 }
@@ -186,7 +189,9 @@ fn key_bytes(key: &FactKey) -> usize {
         FactKey::Everything
         | FactKey::Tenant(_)
         | FactKey::Section(..)
+        | FactKey::Role(..)
         | FactKey::Rights(..)
+        | FactKey::Nothing(_)
         | FactKey::Callers => 0,
         FactKey::Subject(_, subject) => code_bytes(&subject.code),
         FactKey::Product(_, product) => code_bytes(&product.code),
@@ -215,6 +220,7 @@ fn weight(key: &FactKey, entry: &Entry) -> u32 {
             let (groups, roles) = (subject.facts.groups.len(), subject.facts.roles.len());
             232 + 4 * roles + 4 * groups
         }),
+        Fact::Role(role) => size_of::<RoleFacts>() + code_bytes(&role.code),
         Fact::Rights(group) => 96 + 12 * group.rights.len(),
         Fact::Product(product) => product
             .as_ref()
@@ -226,10 +232,9 @@ fn weight(key: &FactKey, entry: &Entry) -> u32 {
 fn vocabulary_bytes(vocabulary: &Vocabulary) -> usize {
     let items = vocabulary.items.len() * 160;
     let attributes = vocabulary.attributes.len() * 120;
-    let roles = vocabulary.roles.len() * 120;
     let views = vocabulary.grid_views.values();
     let views: usize = views
         .map(|view| 120 + 4 * view.attribute_groups.len())
         .sum();
-    items + attributes + roles + views
+    items + attributes + views
 }

@@ -1,5 +1,5 @@
-//! What the last look-up for a subject found beside it: the vocabulary of its tenant and
-//! the rights of its user groups.
+//! What the last look-up for a subject found beside it: the vocabulary of its tenant, its
+//! roles and the rights of its user groups.
 //!
 //! It spares the next question about the subject a look-up for each. It does not keep
 //! evicted facts in memory, and each fact has the position of the cached fact that it is:
@@ -11,6 +11,9 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwapOption;
+use smallvec::SmallVec;
+
+use crate::domain::{RoleFacts, RoleId};
 
 use super::{
     cached_vocabulary::CachedVocabulary,
@@ -22,11 +25,15 @@ use super::{
 /// they are used, and evicts others.
 const LOOKED_UP_EVERY: u32 = 16;
 
-/// The vocabulary with the position of the cached fact, and the rights of the subject's
-/// user groups.
+/// The roles of a subject, each with the position of the cached fact.
+pub(super) type FoundRoles = SmallVec<[(RoleId, Arc<RoleFacts>, ReadPosition); 2]>;
+
+/// The vocabulary and the subject's roles with the positions of the cached facts, and the
+/// rights of its user groups.
 #[derive(Clone, Debug)]
 pub(super) struct FoundFacts {
     pub(super) vocabulary: (Arc<CachedVocabulary>, ReadPosition),
+    pub(super) roles: FoundRoles,
     pub(super) rights: Arc<RightsSet>,
 }
 
@@ -40,6 +47,7 @@ pub(super) struct NotedFacts {
 #[derive(Debug)]
 struct Noted {
     vocabulary: (Weak<CachedVocabulary>, ReadPosition),
+    roles: Box<[(RoleId, Weak<RoleFacts>, ReadPosition)]>,
     rights: Weak<RightsSet>,
 }
 
@@ -55,15 +63,22 @@ impl NotedFacts {
             return None;
         }
         let noted = self.noted.load();
-        let Noted { vocabulary, rights } = noted.as_deref()?;
-        let (vocabulary, position) = vocabulary;
-        if !watermarks.is_current(position, epoch) {
+        let noted = noted.as_deref()?;
+        let (vocabulary, position) = &noted.vocabulary;
+        let is_current = |at| watermarks.is_current(at, epoch);
+        if !is_current(position) {
             return None;
         }
-        let rights = rights.upgrade()?;
+        let roles = noted.roles.iter().map(|(role, facts, at)| {
+            let facts = facts.upgrade().filter(|_| is_current(at))?;
+            Some((*role, facts, *at))
+        });
+        let roles = roles.collect::<Option<_>>()?;
+        let rights = noted.rights.upgrade()?;
         rights.is_current(watermarks, epoch).then_some(())?;
         Some(FoundFacts {
             vocabulary: (vocabulary.upgrade()?, *position),
+            roles,
             rights,
         })
     }
@@ -71,8 +86,11 @@ impl NotedFacts {
     /// Notes the facts, which were looked up.
     pub(super) fn note(&self, found: &FoundFacts) {
         let (vocabulary, position) = &found.vocabulary;
+        let roles = found.roles.iter();
+        let roles = roles.map(|(role, facts, at)| (*role, Arc::downgrade(facts), *at));
         let noted = Noted {
             vocabulary: (Arc::downgrade(vocabulary), *position),
+            roles: roles.collect(),
             rights: Arc::downgrade(&found.rights),
         };
         self.noted.store(Some(Arc::new(noted)));
@@ -84,11 +102,12 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     use hashbrown::HashMap;
+    use smallvec::smallvec;
 
     use super::*;
     use crate::{
         cache::{products::Products, rights_set::FoundRights},
-        domain::{Code, Edition, FactKey, Section, Vocabulary},
+        domain::{Code, Edition, FactKey, PermissionSet, Section, Vocabulary},
         store::TenantId,
     };
 
@@ -102,10 +121,13 @@ mod tests {
         FactKey::Section(acme(), Section::Vocabulary)
     }
 
+    fn role_key() -> FactKey {
+        FactKey::Role(acme(), RoleId(1))
+    }
+
     fn vocabulary() -> Arc<CachedVocabulary> {
         let vocabulary = Vocabulary {
             edition: Edition::Enterprise,
-            roles: HashMap::new(),
             items: HashMap::new(),
             item_facts: HashMap::new(),
             first_channel: None,
@@ -128,8 +150,17 @@ mod tests {
             slots: watermarks.slots(&key()),
         };
         let rights = RightsSet::new(&acme(), &FoundRights::new(), watermarks);
+        let editor = RoleFacts {
+            code: "editor".parse().unwrap(),
+            permissions: PermissionSet::default(),
+        };
+        let role_position = ReadPosition {
+            slots: watermarks.slots(&role_key()),
+            ..position
+        };
         FoundFacts {
             vocabulary: (vocabulary(), position),
+            roles: smallvec![(RoleId(1), Arc::new(editor), role_position)],
             rights: Arc::new(rights),
         }
     }
@@ -147,22 +178,50 @@ mod tests {
         assert!(is_found(EPOCH));
         watermarks.raise(&key(), 6);
         assert!(!is_found(EPOCH));
-        // Evicted: the vocabulary, or the set of rights.
+    }
+
+    #[test]
+    fn rule_6_1_facts_are_found_until_a_role_of_the_subject_is_announced() {
         let watermarks = Watermarks::default();
+        let noted = NotedFacts::default();
         let is_found = || noted.find(&watermarks, EPOCH).is_some();
-        for evicts_rights in [true, false] {
-            let FoundFacts { vocabulary, rights } = facts(&watermarks);
+        assert!(!is_found());
+        let found = facts(&watermarks);
+        noted.note(&found);
+        for another in [FactKey::Role(acme(), RoleId(2)), FactKey::Nothing(acme())] {
+            watermarks.raise(&another, 6);
+            assert!(is_found(), "{another}");
+        }
+        watermarks.raise(&role_key(), 6);
+        assert!(!is_found());
+    }
+
+    #[test]
+    fn facts_are_not_found_once_one_is_evicted() {
+        let watermarks = Watermarks::default();
+        let noted = NotedFacts::default();
+        assert!(noted.find(&watermarks, EPOCH).is_none());
+        for evicted in 0..3 {
+            let FoundFacts {
+                vocabulary,
+                roles,
+                rights,
+            } = facts(&watermarks);
             noted.note(&FoundFacts {
                 vocabulary: vocabulary.clone(),
+                roles: roles.clone(),
                 rights: Arc::clone(&rights),
             });
-            assert!(is_found());
-            if evicts_rights {
-                drop(rights);
-            } else {
-                drop(vocabulary);
+            assert!(noted.find(&watermarks, EPOCH).is_some());
+            let (mut vocabulary, mut roles, mut rights) =
+                (Some(vocabulary), Some(roles), Some(rights));
+            match evicted {
+                0 => vocabulary = None,
+                1 => roles = None,
+                _ => rights = None,
             }
-            assert!(!is_found());
+            assert!(noted.find(&watermarks, EPOCH).is_none(), "{evicted}");
+            drop((vocabulary, roles, rights));
         }
     }
 

@@ -1,6 +1,6 @@
 use std::{convert::Infallible, fmt, str::FromStr};
 
-use super::{Code, GroupId, ProductKind, ProductRef, SubjectKind, SubjectRef};
+use super::{Code, GroupId, ProductKind, ProductRef, RoleId, SubjectKind, SubjectRef};
 
 /// Key of cached facts. A write announces the keys of the facts that it changes
 /// before it commits.
@@ -20,10 +20,14 @@ pub enum FactKey {
     Section(Code, Section),
     /// One subject: its state, groups, roles and scopes.
     Subject(Code, SubjectRef),
+    /// One role: its permissions.
+    Role(Code, RoleId),
     /// Access rights of one user group.
     Rights(Code, GroupId),
     /// One product or model: its own categories and its parent.
     Product(Code, ProductRef),
+    /// No cached fact of a tenant: the key of a write that changes none, such as a label.
+    Nothing(Code),
     /// All callers of this service with their credentials: one fact.
     Callers,
 }
@@ -31,13 +35,19 @@ pub enum FactKey {
 /// Text of [`FactKey::Callers`].
 const CALLERS: &str = "callers";
 
+/// The last segments of [`FactKey::Role`] and [`FactKey::Nothing`], below the section of
+/// the vocabulary: earlier releases cache roles as a part of it, and announce it for
+/// everything else.
+const ROLE: &str = "role";
+const NOTHING: &str = "nothing";
+
 /// Kinds of facts of a tenant.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumString, strum::EnumIter,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Section {
-    /// The edition, the roles and the catalog except products; one fact.
+    /// The edition and the catalog except products, one fact; and each role.
     Vocabulary,
     /// Users, apps and connections.
     Subjects,
@@ -55,6 +65,9 @@ impl FactKey {
             Self::Everything => None,
             Self::Tenant(_) | Self::Callers => Some(Self::Everything),
             Self::Section(tenant, _) => Some(Self::Tenant(tenant.clone())),
+            Self::Role(tenant, _) | Self::Nothing(tenant) => {
+                Some(Self::Section(tenant.clone(), Section::Vocabulary))
+            }
             Self::Subject(tenant, _) => Some(Self::Section(tenant.clone(), Section::Subjects)),
             Self::Rights(tenant, _) => Some(Self::Section(tenant.clone(), Section::Rights)),
             Self::Product(tenant, _) => Some(Self::Section(tenant.clone(), Section::Products)),
@@ -83,8 +96,10 @@ impl FactKey {
             Self::Tenant(tenant)
             | Self::Section(tenant, _)
             | Self::Subject(tenant, _)
+            | Self::Role(tenant, _)
             | Self::Rights(tenant, _)
-            | Self::Product(tenant, _) => Some(tenant),
+            | Self::Product(tenant, _)
+            | Self::Nothing(tenant) => Some(tenant),
         }
     }
 }
@@ -102,6 +117,8 @@ impl fmt::Display for FactKey {
             Self::Subject(_, SubjectRef { kind, code }) => {
                 write!(f, "/{}/{kind}/{}", Section::Subjects, escaped(code))
             }
+            Self::Role(_, RoleId(role)) => write!(f, "/{}/{ROLE}/{role}", Section::Vocabulary),
+            Self::Nothing(_) => write!(f, "/{}/{NOTHING}", Section::Vocabulary),
             Self::Rights(_, GroupId(group)) => write!(f, "/{}/{group}", Section::Rights),
             Self::Product(_, ProductRef { kind, code }) => {
                 write!(f, "/{}/{kind}/{}", Section::Products, escaped(code))
@@ -130,7 +147,7 @@ impl FromStr for FactKey {
         };
         let (first, second) = (step(), step());
         let leaf = match section {
-            Section::Vocabulary => None,
+            Section::Vocabulary => of_vocabulary(&tenant, first, second),
             Section::Subjects => subject(first, second).map(|it| Self::Subject(tenant.clone(), it)),
             Section::Rights => first
                 .and_then(|group| group.parse().ok())
@@ -138,6 +155,15 @@ impl FromStr for FactKey {
             Section::Products => product(first, second).map(|it| Self::Product(tenant.clone(), it)),
         };
         Ok(leaf.unwrap_or(Self::Section(tenant, section)))
+    }
+}
+
+fn of_vocabulary(tenant: &Code, kind: Option<&str>, role: Option<&str>) -> Option<FactKey> {
+    let tenant = tenant.clone();
+    match (kind?, role) {
+        (ROLE, Some(role)) => Some(FactKey::Role(tenant, RoleId(role.parse().ok()?))),
+        (NOTHING, None) => Some(FactKey::Nothing(tenant)),
+        _ => None,
     }
 }
 
@@ -196,6 +222,8 @@ mod tests {
             FactKey::Tenant(code("Acme")),
             FactKey::Section(code("acme"), Section::Products),
             FactKey::Rights(code("acme"), GroupId(17)),
+            FactKey::Role(code("acme"), RoleId(17)),
+            FactKey::Nothing(code("acme")),
             user("acme", "julia"),
             user("a/b", "c%2Fd/%25"),
             user("a", "subjects/user/x"),

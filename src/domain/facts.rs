@@ -47,6 +47,8 @@ pub struct Facts {
     pub vocabulary: Arc<Vocabulary>,
     /// Subjects needed.
     pub subjects: HashMap<SubjectRef, Arc<SubjectFacts>>,
+    /// Roles held by the subjects.
+    pub roles: HashMap<RoleId, Arc<RoleFacts>>,
     /// User groups needed.
     pub groups: HashMap<GroupId, Arc<GroupFacts>>,
     /// Products and models needed, with all their ancestors.
@@ -61,6 +63,9 @@ pub trait FactSource: fmt::Debug + Sync {
 
     /// Returns a subject of the questions.
     fn subject(&self, subject: &SubjectRef) -> Option<&SubjectFacts>;
+
+    /// Returns a role that one of these subjects holds.
+    fn role(&self, role: RoleId) -> Option<&RoleFacts>;
 
     /// Returns the user groups of one of these subjects with their ids, ordered by code.
     fn groups_of(&self, subject: &SubjectFacts) -> NumberedGroups<'_>;
@@ -133,6 +138,10 @@ impl FactSource for Facts {
         self.subjects.get(subject).map(AsRef::as_ref)
     }
 
+    fn role(&self, role: RoleId) -> Option<&RoleFacts> {
+        self.roles.get(&role).map(AsRef::as_ref)
+    }
+
     fn groups_of(&self, subject: &SubjectFacts) -> NumberedGroups<'_> {
         let ids = subject.groups.iter();
         let groups = ids.filter_map(|id| Some((*id, self.groups.get(id)?.as_ref())));
@@ -175,14 +184,11 @@ impl Facts {
     }
 }
 
-/// The edition, the roles and the catalog except products: small, and shared by
-/// all questions. It covers the whole tenant, or only what some questions name.
+/// The edition and the catalog except products: small, and shared by all questions. It covers the whole tenant, or only what some questions name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vocabulary {
     /// Edition of the tenant.
     pub edition: Edition,
-    /// Roles held by the subjects.
-    pub roles: HashMap<RoleId, RoleFacts>,
     /// Items needed that are stored.
     pub items: HashMap<ItemRef, ItemId>,
     /// Every item that another fact refers to.

@@ -11,7 +11,7 @@ use std::cell::OnceCell;
 use crate::domain::{
     CATALOGUE, Code, Edition, FactSource, GrantedOn, GroupFacts, GroupId, ItemId, ItemKind,
     ItemRef, Level, NumberedGroups, Parent, PermissionSet, ProductKind, ProductRef, Resource,
-    ResourceType, SubjectFacts, SubjectRef, UnknownName, Vocabulary,
+    ResourceType, RoleFacts, RoleId, SubjectFacts, SubjectRef, UnknownName, Vocabulary,
 };
 
 use super::category_lists::{CategoryList, CategoryLists};
@@ -93,6 +93,11 @@ impl<'f> EffectiveAccess<'f> {
         self.vocabulary.edition.is_enterprise()
     }
 
+    /// Returns a role that the subject holds.
+    pub(super) fn role(&self, role: RoleId) -> Option<&'f RoleFacts> {
+        self.source.role(role)
+    }
+
     /// Returns the permissions granted to the subject, without implied ones. They
     /// are the union of its roles (rules 2.2), or those of its scopes (rules 5.5).
     pub(super) fn granted_permissions(&self) -> PermissionSet {
@@ -100,7 +105,7 @@ impl<'f> EffectiveAccess<'f> {
             return PermissionSet::default();
         };
         let roles = subject.roles.iter();
-        let roles = roles.filter_map(|id| self.vocabulary.roles.get(id));
+        let roles = roles.filter_map(|id| self.role(*id));
         let of_roles = PermissionSet::of_roles(roles.map(|role| &role.permissions));
         of_roles.union(&CATALOGUE.permissions_of_scopes(subject.scopes))
     }

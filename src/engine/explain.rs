@@ -219,10 +219,7 @@ fn giving_roles(requirement: &Requirement<'_>, access: &EffectiveAccess<'_>) -> 
     let (Some(subject), Some(required)) = (access.subject, CATALOGUE.find_permission(code)) else {
         return Vec::new();
     };
-    let roles = subject
-        .roles
-        .iter()
-        .filter_map(|id| access.vocabulary.roles.get(id));
+    let roles = subject.roles.iter().filter_map(|id| access.role(*id));
     roles
         .filter(|role| {
             CATALOGUE

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use hashbrown::HashSet;
 use tokio::task::yield_now;
 
@@ -148,11 +146,7 @@ impl KnownFacts {
             known.groups.extend(snapshot.facts(&needed).await?.groups);
         }
         known.subjects = found.subjects;
-        // Only this page uses the vocabulary that it has read, so it is extended in
-        // place.
-        let roles = found.vocabulary.roles.iter();
-        let roles = roles.map(|(id, role)| (*id, role.clone()));
-        Arc::make_mut(&mut known.vocabulary).roles.extend(roles);
+        known.roles.extend(found.roles);
         self.resource = Some(known.clone());
         Ok(known)
     }

@@ -11,12 +11,6 @@ SELECT 'tenant', id, 0, revision, edition, NULL, false, false FROM t
 SELECT 'group_id', user_group.id, 0, 0, NULL, NULL, false, false
   FROM t JOIN user_group ON user_group.tenant_id = t.id
  UNION ALL
-SELECT 'role', role.id, 0, 0, role.code, NULL, false, false
-  FROM t JOIN role ON role.tenant_id = t.id
- UNION ALL
-SELECT 'role_permission', role_id, 0, 0, permission, NULL, false, false
-  FROM t JOIN role_permission ON role_permission.tenant_id = t.id
- UNION ALL
 SELECT 'item', item.id, item.parent_id, 0, item.code, item.type, false, false
   FROM t JOIN item ON item.tenant_id = t.id
  UNION ALL

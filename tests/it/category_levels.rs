@@ -6,7 +6,6 @@ use std::time::Duration;
 use pim_authz::pb::{
     self, Edition, access_rights_service_client::AccessRightsServiceClient,
     catalog_service_client::CatalogServiceClient,
-    operations_service_client::OperationsServiceClient,
 };
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt as _;
@@ -302,12 +301,6 @@ async fn delete_tree(channel: &Channel) -> pb::Effect {
     answer.into_inner().effect.unwrap()
 }
 
-async fn status(server: &TestServer) -> pb::GetStatusResponse {
-    let mut operations = OperationsServiceClient::new(server.channel().await);
-    let status = operations.get_status(pb::GetStatusRequest::default());
-    status.await.unwrap().into_inner()
-}
-
 /// Lists what julia may view.
 fn request(kind: &str, tree: &str, category: &str) -> pb::ListAllowedRequest {
     pb::ListAllowedRequest {
@@ -330,8 +323,8 @@ async fn warm(server: &TestServer) {
     let mut client = server.client().await;
     let warmed = async {
         for kind in ["product", "category"] {
-            let before = status(server).await.pages_from_memory;
-            while status(server).await.pages_from_memory == before {
+            let before = server.status().await.pages_from_memory;
+            while server.status().await.pages_from_memory == before {
                 lists::all_pages(&mut client, &request(kind, "", "")).await;
             }
         }
@@ -345,7 +338,7 @@ async fn warm(server: &TestServer) {
 /// the database.
 async fn compare(server: &TestServer, uncached: &TestServer, levels: usize, hidden: usize) {
     warm(server).await;
-    let before = status(server).await.pages_from_memory;
+    let before = server.status().await.pages_from_memory;
     let mut clients = [server.client().await, uncached.client().await];
     let mut pages = 0;
     for (tree, level) in [
@@ -378,9 +371,9 @@ async fn compare(server: &TestServer, uncached: &TestServer, levels: usize, hidd
         }
         pages += 3;
     }
-    let after = status(server).await.pages_from_memory;
+    let after = server.status().await.pages_from_memory;
     assert!(after >= before + pages, "{before} {after}");
-    assert_eq!(status(uncached).await.pages_from_memory, 0);
+    assert_eq!(uncached.status().await.pages_from_memory, 0);
     let mut filters = Vec::new();
     for client in &mut clients {
         let filter_request = pb::GetAccessFilterRequest {

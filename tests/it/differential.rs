@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use pim_authz::{
     domain::{self, Action, LevelAction, Question},
-    pb::{
-        self, authorization_service_client::AuthorizationServiceClient,
-        operations_service_client::OperationsServiceClient,
-    },
+    pb::{self, authorization_service_client::AuthorizationServiceClient},
 };
 use tokio::time::timeout;
 use tonic::{Code, transport::Channel};
@@ -35,15 +32,15 @@ async fn every_call_matches_the_reference_on_random_worlds() {
         let questions: Vec<Question> = (0..QUESTIONS_A_WORLD)
             .map(|_| random_question(&world, &mut entropy))
             .collect();
-        let loads = status(&server).await.index_loads;
+        let loads = server.status().await.index_loads;
         let answers = compare_checks(&mut client, &tenant, &world, &questions).await;
         let in_memory = async {
             let mut again = Vec::new();
             let mut hits = 0;
-            while status(&server).await.index_loads == loads || hits < QUESTIONS_A_WORLD as u64 {
-                let before = status(&server).await.hits;
+            while server.status().await.index_loads == loads || hits < QUESTIONS_A_WORLD as u64 {
+                let before = server.status().await.hits;
                 again = compare_checks(&mut client, &tenant, &world, &questions).await;
-                hits = status(&server).await.hits - before;
+                hits = server.status().await.hits - before;
             }
             again
         };
@@ -58,12 +55,6 @@ async fn every_call_matches_the_reference_on_random_worlds() {
     }
     // Both answers occurred often enough to be meaningful.
     assert!((40..400).contains(&allowed), "{allowed}");
-}
-
-async fn status(server: &TestServer) -> pb::GetStatusResponse {
-    let mut operations = OperationsServiceClient::new(server.channel().await);
-    let request = pb::GetStatusRequest::default();
-    operations.get_status(request).await.unwrap().into_inner()
 }
 
 async fn compare_checks(

@@ -75,6 +75,7 @@ mod supervised;
     reason = "the worlds of the rules can do more"
 )]
 mod support;
+mod unrelated_writes;
 mod waiting;
 mod watches;
 mod write_refusals;

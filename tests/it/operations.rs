@@ -10,12 +10,6 @@ async fn operations(server: &TestServer) -> OperationsServiceClient<Channel> {
     OperationsServiceClient::new(server.channel().await)
 }
 
-async fn status(server: &TestServer) -> pb::GetStatusResponse {
-    let request = pb::GetStatusRequest::default();
-    let mut operations = operations(server).await;
-    operations.get_status(request).await.unwrap().into_inner()
-}
-
 async fn company() -> TestServer {
     let server = TestServer::start().await;
     let files = [
@@ -55,7 +49,7 @@ async fn status_reports_lease_cache_and_servers() {
     for _ in 0..20 {
         may_view(&server).await;
     }
-    let reported = status(&server).await;
+    let reported = server.status().await;
     assert!(
         reported.keeps_memory && reported.servers == 2,
         "{reported:?}"
@@ -69,7 +63,7 @@ async fn status_reports_lease_cache_and_servers() {
         "{reported:?}"
     );
     assert_eq!(reported.durability(), pb::Durability::None);
-    assert_eq!(status(&beside).await.hits, 0);
+    assert_eq!(beside.status().await.hits, 0);
     let request = pb::GetStatusRequest {
         tenant: "a\u{7}".into(),
     };
@@ -197,7 +191,7 @@ async fn clean_up_removes_expired_rows_and_servers_catch_up() {
         (10_000, 10_001)
     );
     assert!(may_view(&server).await);
-    while status(&server).await.announcements_behind > 0 {
+    while server.status().await.announcements_behind > 0 {
         assert!(may_view(&server).await);
     }
 }

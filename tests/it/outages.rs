@@ -4,10 +4,7 @@ use std::time::{Duration, Instant};
 
 use pim_authz::{
     cache::CacheMode,
-    pb::{
-        self, Edition, authorization_service_client::AuthorizationServiceClient,
-        operations_service_client::OperationsServiceClient,
-    },
+    pb::{self, Edition, authorization_service_client::AuthorizationServiceClient},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{net::TcpListener, process::Command};
@@ -27,14 +24,8 @@ async fn check(client: &mut AuthorizationServiceClient<Channel>) -> Result<bool,
     Ok(client.check(request).await?.into_inner().allowed)
 }
 
-async fn status(server: &TestServer) -> pb::GetStatusResponse {
-    let mut operations = OperationsServiceClient::new(server.channel().await);
-    let request = pb::GetStatusRequest::default();
-    operations.get_status(request).await.unwrap().into_inner()
-}
-
 async fn hits(server: &TestServer) -> u64 {
-    status(server).await.hits
+    server.status().await.hits
 }
 
 /// Runs `pim-authz status` and returns its exit status and output.
@@ -63,12 +54,12 @@ fn new_user() -> pb::PutUsersRequest {
 /// Checks that the status is returned from memory, and waits until the lease
 /// has expired.
 async fn assert_status_comes_from_memory(server: &TestServer) {
-    let reported = status(server).await;
+    let reported = server.status().await;
     assert!(reported.database_away && reported.hits > 0, "{reported:?}");
     let unknown = (0, pb::Durability::Unspecified);
     assert_eq!((reported.servers, reported.durability()), unknown);
     let begun = Instant::now();
-    while status(server).await.lease_remaining != Some(prost_types::Duration::default()) {
+    while server.status().await.lease_remaining != Some(prost_types::Duration::default()) {
         assert!(begun.elapsed() < LEASE * 5, "the lease had run out");
     }
     let (exit, printed) = shown_status(server).await;
@@ -131,7 +122,7 @@ async fn cache_answers_until_lease_expires_and_server_recovers() {
         );
     }
     directory.put_users(new_user()).await.unwrap();
-    let reported = self::status(&server).await;
+    let reported = server.status().await;
     assert!(
         !reported.database_away && reported.servers == 1,
         "{reported:?}"

@@ -81,7 +81,6 @@ impl<'a> Reader<'a> {
         let groups = self.groups(needed.groups, &subjects, &named);
         let vocabulary = Vocabulary {
             edition: world.edition,
-            roles: self.roles_of(&subjects),
             item_facts: self.item_facts(&named),
             items,
             first_channel,
@@ -93,6 +92,7 @@ impl<'a> Reader<'a> {
         Facts {
             revision: Revision(7),
             vocabulary: Arc::new(vocabulary),
+            roles: shared(self.roles_of(&subjects)),
             subjects: shared(subjects),
             groups: shared(groups),
             products: shared(products),

@@ -115,6 +115,7 @@ impl<'w> Side<'w> {
             revision: Revision(0),
             vocabulary: Arc::clone(&self.vocabulary),
             subjects: HashMap::new(),
+            roles: HashMap::new(),
             groups: HashMap::new(),
             products: HashMap::new(),
         }
@@ -212,7 +213,6 @@ impl<'w> Side<'w> {
 fn no_vocabulary(edition: Edition) -> Vocabulary {
     Vocabulary {
         edition,
-        roles: HashMap::new(),
         items: HashMap::new(),
         item_facts: HashMap::new(),
         first_channel: None,

@@ -2,7 +2,7 @@
 //! copied, and none is collected.
 
 use std::{
-    fmt,
+    fmt, iter,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -16,19 +16,19 @@ use crate::{
         cached_vocabulary::CachedVocabulary,
         core::{Core, Unconfirmed},
         memory::{CachedSubject, Entry, Fact},
-        noted_facts::FoundFacts,
+        noted_facts::{FoundFacts, FoundRoles},
         products::LentProducts,
         rights_set::{FoundRights, RightsSet},
         watermarks::ReadPosition,
     },
     domain::{
         Code, FactKey, FactSource, GrantedOn, Level, NumberedGroups, ProductRef, Question,
-        Revision, StoredProduct, SubjectFacts, SubjectRef, Vocabulary,
+        Revision, RoleFacts, RoleId, StoredProduct, SubjectFacts, SubjectRef, Vocabulary,
     },
     failpoints::pause_long,
 };
 
-use super::{note, rights, vocabulary};
+use super::{note, rights, roles, vocabulary};
 
 /// The facts of some questions of one tenant, lent to their decisions where they are
 /// cached.
@@ -57,9 +57,16 @@ struct LentSubject<'a> {
     named: &'a SubjectRef,
     position: ReadPosition,
     /// `None`: the subject is not stored.
-    stored: Option<(CachedSubject, Arc<RightsSet>)>,
+    stored: Option<StoredSubject>,
     /// The rights of each group, once they are needed.
     of_groups: OnceLock<Box<FoundRights>>,
+}
+
+/// A stored subject with its roles.
+struct StoredSubject {
+    subject: CachedSubject,
+    roles: FoundRoles,
+    rights: Arc<RightsSet>,
 }
 
 /// The facts of one question among those lent.
@@ -150,7 +157,12 @@ fn lend_subject<'a>(
             return None;
         }
         known = Some(found.vocabulary);
-        stored = Some((subject, found.rights));
+        let (roles, rights) = (found.roles, found.rights);
+        stored = Some(StoredSubject {
+            subject,
+            roles,
+            rights,
+        });
     }
     let subject = LentSubject {
         named,
@@ -161,7 +173,7 @@ fn lend_subject<'a>(
     Some((subject, known))
 }
 
-/// Returns the vocabulary and the rights of all user groups of a subject.
+/// Returns the vocabulary, the roles, and the rights of all user groups of a subject.
 fn found_beside(
     subject: &CachedSubject,
     core: &Core,
@@ -176,8 +188,9 @@ fn found_beside(
         let (rights, position) = rights(core, tenant, *group, epoch)?;
         of_groups.push((*group, rights, position));
     }
+    let roles = roles(core, tenant, &subject.facts, epoch)?;
     let (known, position) = known_vocabulary(core, tenant, epoch)?;
-    Some(note(subject, (&known, position), &of_groups, core))
+    Some(note(subject, (&known, position), roles, &of_groups, core))
 }
 
 /// Looks up the vocabulary of a tenant that exists.
@@ -231,7 +244,7 @@ impl<'a> LentFacts<'a> {
             return Err(Unconfirmed::Stale);
         }
         let subjects = self.subjects.subjects.iter();
-        let positions = subjects.clone().map(|subject| &subject.position);
+        let positions = subjects.clone().flat_map(LentSubject::positions);
         let positions = positions.chain([&self.vocabulary_at]);
         core.confirm_all(positions, |epoch| {
             let mut rights = subjects.filter_map(LentSubject::rights);
@@ -249,7 +262,15 @@ impl<'a> LentFacts<'a> {
 
 impl LentSubject<'_> {
     fn rights(&self) -> Option<&RightsSet> {
-        self.stored.as_ref().map(|(_, rights)| rights.as_ref())
+        let stored = self.stored.as_ref();
+        stored.map(|stored| stored.rights.as_ref())
+    }
+
+    /// Returns the positions of the subject and of its roles.
+    fn positions(&self) -> impl Iterator<Item = &ReadPosition> {
+        let stored = self.stored.iter();
+        let roles = stored.flat_map(|stored| stored.roles.iter());
+        iter::once(&self.position).chain(roles.map(|(_, _, position)| position))
     }
 }
 
@@ -277,8 +298,15 @@ impl FactSource for FactsOfQuestion<'_> {
 
     fn subject(&self, subject: &SubjectRef) -> Option<&SubjectFacts> {
         let lent = self.subject.filter(|lent| lent.named == subject)?;
-        let (cached, _) = lent.stored.as_ref()?;
-        Some(cached.facts.as_ref())
+        let stored = lent.stored.as_ref()?;
+        Some(stored.subject.facts.as_ref())
+    }
+
+    fn role(&self, role: RoleId) -> Option<&RoleFacts> {
+        let stored = self.subject?.stored.as_ref()?;
+        let mut roles = stored.roles.iter();
+        let (_, found, _) = roles.find(|(id, _, _)| *id == role)?;
+        Some(found.as_ref())
     }
 
     fn groups_of(&self, _: &SubjectFacts) -> NumberedGroups<'_> {

@@ -81,7 +81,9 @@ impl Products {
             }
             FactKey::Section(..)
             | FactKey::Subject(..)
+            | FactKey::Role(..)
             | FactKey::Rights(..)
+            | FactKey::Nothing(_)
             | FactKey::Callers => {}
         }
     }

@@ -33,7 +33,7 @@ fn add_to_role(
 ) -> Result<Vec<Remedy>, String> {
     let roles = access.subject.iter().flat_map(|subject| &subject.roles);
     let role = roles
-        .filter_map(|id| access.vocabulary.roles.get(id))
+        .filter_map(|id| access.role(*id))
         .map(|role| &role.code)
         .min();
     let Some(role) = role else {

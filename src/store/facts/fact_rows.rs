@@ -216,11 +216,13 @@ impl FactRows {
         let products = shared(self.products());
         let groups = shared(self.groups());
         let subjects = std::mem::take(&mut self.subjects);
+        let roles = shared(self.roles());
         let vocabulary = self.vocabulary()?;
         Some(Facts {
             revision,
             vocabulary: Arc::new(vocabulary),
             subjects: shared(subjects.into_values()),
+            roles,
             groups,
             products,
         })
@@ -235,11 +237,6 @@ impl FactRows {
     /// exist.
     pub(super) fn vocabulary(mut self) -> Option<Vocabulary> {
         let (_, _, edition) = self.tenant?;
-        for (role, permission) in &self.role_permissions {
-            if let Some(role) = self.roles.get_mut(role) {
-                role.permissions.insert(*permission);
-            }
-        }
         for (view, group) in self.grid_view_groups {
             if let Some(view) = self.grid_views.get_mut(&view) {
                 view.attribute_groups.push(group);
@@ -259,7 +256,6 @@ impl FactRows {
         });
         Some(Vocabulary {
             edition,
-            roles: self.roles,
             items,
             grid_views: views.collect(),
             item_facts: self.items,
@@ -268,6 +264,16 @@ impl FactRows {
             attributes: self.attributes,
             groups: self.group_ids,
         })
+    }
+
+    /// Returns the roles with their permissions.
+    fn roles(&mut self) -> HashMap<RoleId, RoleFacts> {
+        for (role, permission) in &self.role_permissions {
+            if let Some(role) = self.roles.get_mut(role) {
+                role.permissions.insert(*permission);
+            }
+        }
+        std::mem::take(&mut self.roles)
     }
 
     /// Returns the user groups with their access rights.

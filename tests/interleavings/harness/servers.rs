@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use pim_authz::pb::{
     self, Edition, authorization_service_client::AuthorizationServiceClient,
-    directory_service_client::DirectoryServiceClient,
-    operations_service_client::OperationsServiceClient, tenant_service_client::TenantServiceClient,
+    directory_service_client::DirectoryServiceClient, tenant_service_client::TenantServiceClient,
 };
 use secrecy::SecretString;
 use tokio::{task::JoinHandle, time::timeout};
@@ -142,9 +141,7 @@ impl Server {
     }
 
     pub(crate) async fn status(&self) -> pb::GetStatusResponse {
-        let mut client = OperationsServiceClient::new(self.channel.clone());
-        let request = pb::GetStatusRequest::default();
-        client.get_status(request).await.unwrap().into_inner()
+        self.served.status().await
     }
 
     /// Repeats a check until the cache answers it; each answer must be `expected`.

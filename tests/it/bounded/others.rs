@@ -3,10 +3,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use pim_authz::pb::{
-    self, Edition, authorization_service_client::AuthorizationServiceClient,
-    operations_service_client::OperationsServiceClient,
-};
+use pim_authz::pb::{self, Edition, authorization_service_client::AuthorizationServiceClient};
 use tokio::task::JoinHandle;
 use tonic::{Status, transport::Channel};
 use tonic_health::pb::{
@@ -142,15 +139,6 @@ async fn repeat<C>(over: Arc<AtomicBool>, mut client: C, call: impl AsyncFn(&mut
 }
 
 impl TestServer {
-    /// The status of the server and its cache.
-    pub(crate) async fn status(&self) -> pb::GetStatusResponse {
-        let mut client = OperationsServiceClient::new(self.channel().await);
-        let request = pb::GetStatusRequest {
-            tenant: "other".into(),
-        };
-        client.get_status(request).await.unwrap().into_inner()
-    }
-
     /// Number of statements that read facts for questions.
     pub(crate) async fn loads(&self) -> u64 {
         self.status().await.loads

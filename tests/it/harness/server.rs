@@ -2,7 +2,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use pim_authz::{
     cache::{CacheMode, CacheSettings},
-    pb::{self, authorization_service_client::AuthorizationServiceClient},
+    pb::{
+        self, authorization_service_client::AuthorizationServiceClient,
+        operations_service_client::OperationsServiceClient,
+    },
     server::{
         self, CallerSettings, DatabaseStart, HttpSettings, Limits, ObservationSettings,
         ServeConfig, ServerError,
@@ -108,6 +111,13 @@ impl TestServer {
         AuthorizationServiceClient::new(self.channel().await)
             .max_decoding_message_size(64 << 20)
             .max_encoding_message_size(128 << 20)
+    }
+
+    /// Returns the status of the server, without that of a tenant.
+    pub(crate) async fn status(&self) -> pb::GetStatusResponse {
+        let mut operations = OperationsServiceClient::new(self.channel().await);
+        let request = pb::GetStatusRequest::default();
+        operations.get_status(request).await.unwrap().into_inner()
     }
 }
 

@@ -4,8 +4,8 @@ use super::*;
 use crate::{
     cache::{clock::Moment, lease::Hold},
     domain::{
-        Action, Context, Description, Edition, GroupFacts, GroupId, Resource, ResourceType,
-        ScopeSet, Section, SubjectKind,
+        Action, Context, Description, Edition, GroupFacts, GroupId, PermissionSet, Resource,
+        ResourceType, ScopeSet, Section, SubjectKind,
     },
     store::{AsOf, ReadAsOf, TenantId},
 };
@@ -29,6 +29,10 @@ fn key(name: &str) -> FactKey {
 
 fn rights_key() -> FactKey {
     FactKey::Rights(code("acme"), GroupId(1))
+}
+
+fn role_key(role: i32) -> FactKey {
+    FactKey::Role(code("acme"), RoleId(role))
 }
 
 fn vocabulary_key() -> FactKey {
@@ -58,7 +62,6 @@ fn core() -> Core {
     });
     let vocabulary = Vocabulary {
         edition: Edition::Enterprise,
-        roles: HashMap::new(),
         items: HashMap::new(),
         item_facts: HashMap::new(),
         first_channel: None,
@@ -81,12 +84,17 @@ fn core() -> Core {
         highest_locale: Level::Hidden,
     };
     assert!(core.insert_rights(&code("acme"), GroupId(1), &as_of(4), Some(group)));
+    let editor = RoleFacts {
+        code: code("editor"),
+        permissions: PermissionSet::default(),
+    };
+    assert!(core.insert(role_key(1), &as_of(4), Fact::Role(Arc::new(editor))));
     for name in ["julia", "mary"] {
         let facts = SubjectFacts {
             code: code(name),
             enabled: true,
             groups: vec![GroupId(1)],
-            roles: Vec::new(),
+            roles: vec![RoleId(1)],
             scopes: ScopeSet::default(),
         };
         let subject = Some(CachedSubject::of(Arc::new(facts)));
@@ -103,9 +111,12 @@ fn rule_6_1_lent_facts_count_until_one_of_them_is_announced() {
         (key("mary"), false),
         (key("robert"), false),
         (rights_key(), false),
+        (role_key(1), false),
         (vocabulary_key(), false),
         (FactKey::Everything, false),
         (key("peter"), true),
+        (role_key(2), true),
+        (FactKey::Nothing(code("acme")), true),
         (FactKey::Rights(code("acme"), GroupId(2)), true),
     ];
     for (announced, remain) in cases {
@@ -117,6 +128,7 @@ fn rule_6_1_lent_facts_count_until_one_of_them_is_announced() {
             let stored = facts.subject(question.subject());
             let expected = Some(&question.subject().code).filter(|code| code.as_str() != "robert");
             assert_eq!(stored.map(|facts| &facts.code), expected);
+            assert_eq!(facts.role(RoleId(1)).is_some(), expected.is_some());
             assert_eq!(facts.groups().len(), usize::from(expected.is_some()));
         }
         assert_eq!(lent.confirm(&core, asked.iter()), Ok(()));
