@@ -61,8 +61,8 @@ fn warm_check((server, question): (&'static Server, Bytes)) -> Bytes {
 }
 
 #[library_benchmark]
-#[bench::of_one_user(args = (true), setup = warm_batch, config = at_most(90_000_000))]
-#[bench::of_100_users(args = (false), setup = warm_batch, config = at_most(90_000_000))]
+#[bench::of_one_user(args = (true), setup = warm_batch, config = at_most(13_800_000))]
+#[bench::of_100_users(args = (false), setup = warm_batch, config = at_most(17_800_000))]
 fn batch_of_1000((server, question): (&'static Server, Bytes)) -> Bytes {
     server.call(BATCH_CHECK, &question)
 }

@@ -153,7 +153,9 @@ impl Cache {
     ) -> Option<Revision> {
         let core = &self.core;
         if facts.confirm(core, questions).is_err() {
-            core.counters.stale_answers_refused.add(1);
+            if !facts.lacks_a_fact() {
+                core.counters.stale_answers_refused.add(1);
+            }
             return None;
         }
         core.count_hit();

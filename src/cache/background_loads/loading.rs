@@ -114,7 +114,8 @@ mod tests {
         let key = FactKey::Section("acme".parse().unwrap(), Section::Vocabulary);
         assert!(core.background_loads.begin(key.clone()));
         drop(Begun::of(&core, [key.clone()]));
-        let state = core.background_loads.states().get(&key).copied();
+        let load = core.background_loads.loads().get(&key).copied();
+        let state = load.map(|load| load.state);
         assert!(matches!(state, Some(State::NotBefore(_))), "{state:?}");
     }
 }

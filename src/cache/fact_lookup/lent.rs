@@ -240,7 +240,7 @@ impl<'a> LentFacts<'a> {
         core: &Core,
         questions: impl Iterator<Item = &'a Question>,
     ) -> Result<(), Unconfirmed> {
-        if self.lacks_a_fact.load(Ordering::Relaxed) {
+        if self.lacks_a_fact() {
             return Err(Unconfirmed::Stale);
         }
         let subjects = self.subjects.subjects.iter();
@@ -253,6 +253,11 @@ impl<'a> LentFacts<'a> {
             rights.all(|rights| rights.is_current(&core.watermarks, epoch))
                 && products.is_none_or(|lent| lent.counts(epoch, named))
         })
+    }
+
+    /// True if a fact was needed that is evicted.
+    pub(in crate::cache) fn lacks_a_fact(&self) -> bool {
+        self.lacks_a_fact.load(Ordering::Relaxed)
     }
 
     fn note_lack(&self) {
@@ -341,7 +346,7 @@ impl FactSource for FactsOfQuestion<'_> {
 
     fn note_merged(&self, on: GrantedOn, level: Level) {
         if let Some(rights) = self.subject.and_then(LentSubject::rights)
-            && !self.lent.lacks_a_fact.load(Ordering::Relaxed)
+            && !self.lent.lacks_a_fact()
         {
             rights.note_merged(on, level);
         }
