@@ -4,7 +4,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::{
     domain::{FactKey, Revision},
-    failpoints::{Rule, is_disabled},
+    failpoints::{Rule, is_disabled, mistakes},
 };
 
 use super::{LeaseId, Store, StoreError, Transaction, round_trip::send_together, tenants};
@@ -194,15 +194,17 @@ impl Transaction<'_> {
         let (seq, member) = announcement.stored();
         let epoch = i64::try_from(announcement.epoch).unwrap_or(i64::MAX);
         let pass = format!("{seq}/{member}");
+        let row = mistakes::row_of_member(member);
         let deleting = async {
-            let deleted = self.affected(SQL, &[&seq, &member]).await;
+            let deleted = self.affected(SQL, &[&seq, &row]).await;
             deleted.map_err(|error| error.of_lock_wait(self.lock_wait()))
         };
         send_together!(
             deleted = deleting,
             current = self.rows(EPOCH, &[&epoch, &pass]),
         );
-        let has_intent = deleted == 1 || is_disabled(Rule::IntentIsCondition);
+        let needs_none = is_disabled(Rule::IntentIsCondition) || is_disabled(Rule::OwnMemberRow);
+        let has_intent = deleted == 1 || needs_none;
         Ok(has_intent && !current.is_empty())
     }
 

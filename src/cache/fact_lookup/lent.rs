@@ -23,7 +23,7 @@ use crate::{
         Code, FactKey, FactSource, GrantedOn, Level, NumberedGroups, ProductRef, Question,
         Revision, StoredProduct, SubjectFacts, SubjectRef, Vocabulary,
     },
-    failpoints::pause_long,
+    failpoints::{Gate, mistakes, reach},
 };
 
 use super::{note, rights, vocabulary};
@@ -65,6 +65,9 @@ pub(in crate::cache) fn lend<'a>(
     if described.is_some_and(|codes| codes.len() > LENT_AT_MOST) {
         return None;
     }
+    if !mistakes::lease_at_first(|| core.lease.is_running()) {
+        return None;
+    }
     let epoch = core.lease.hold().epoch;
     let key = FactKey::Subject(tenant.clone(), question.subject().clone());
     let Entry { position, fact } = core.hit(&key, epoch)?;
@@ -81,7 +84,7 @@ pub(in crate::cache) fn lend<'a>(
     if rights.as_ref().is_some_and(|set| set.len() > LENT_AT_MOST) {
         return None;
     }
-    pause_long();
+    reach(Gate::SubjectLent);
     let (vocabulary, vocabulary_at) = known;
     let mut named = question.products().peekable();
     let mut products = None;

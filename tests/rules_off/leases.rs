@@ -1,0 +1,141 @@
+//! Rules about the lease of a server that loses its connection to PostgreSQL.
+
+use std::time::{Duration, Instant};
+
+use pim_authz::failpoints::{Gate, Rule, gates::hold};
+
+use crate::{
+    harness::{Database, Verdict, World, needs},
+    postgres_proxy::{Traffic, reply, request},
+};
+
+/// A lease that ends during a schedule.
+const LEASE: Duration = Duration::from_secs(3);
+
+/// A world whose reader has this lease, and Julia in its cache.
+async fn world(database: Database, lease: Duration) -> World {
+    let world = World::with_lease(database, lease).await;
+    world.reader.answers_from_memory("julia", true).await;
+    world
+}
+
+/// The reader is cut off before the write.
+async fn cut_off_reader(database: Database) -> Verdict {
+    let world = world(database, LEASE).await;
+    world.reader.proxy.set(Traffic::IsRefused);
+    world.remove_julia().await;
+    world.check_after(false).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lease_checked() {
+    needs(&[Rule::LeaseChecked], cut_off_reader).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wait_full_lease() {
+    needs(&[Rule::WaitFullLease], cut_off_reader).await;
+}
+
+/// A Check begins after the lease has ended, and the reader joins again before it ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn until_before_floors() {
+    let schedule = async |database| {
+        let world = world(database, LEASE).await;
+        world.reader.proxy.set(Traffic::IsRefused);
+        world.remove_julia().await;
+        let compared = hold(Gate::WatermarksCompared);
+        let check = world.checking().await;
+        compared.arrived().await;
+        world.reader.proxy.set(Traffic::Passes);
+        world.reader_answers_again().await;
+        compared.release();
+        Verdict::of(check.await.unwrap(), false)
+    };
+    needs(&[Rule::UntilBeforeFloors], schedule).await;
+}
+
+/// The reader joins again after the write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn join_raises_floors() {
+    let schedule = async |database| {
+        let world = world(database, LEASE).await;
+        world.reader.proxy.set(Traffic::IsRefused);
+        world.remove_julia().await;
+        world.reader.proxy.set(Traffic::Passes);
+        world.reader_answers_again().await;
+        world.check_after(false).await
+    };
+    needs(&[Rule::JoinRaisesFloors], schedule).await;
+}
+
+/// A first write ends the lease of the reader, which reads no log before a second one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn renewal_hits_row() {
+    let schedule = async |database| {
+        let world = world(database, LEASE).await;
+        world.reader.proxy.set(Traffic::IsRefused);
+        world.writer.put_user("zoe", &[], "").await.unwrap();
+        world.reader.proxy.set(Traffic::Passes);
+        world.reader_answers_again().await;
+        let log = world.reader.proxy.hold(request("read_log").every());
+        log.arrived().await;
+        world.remove_julia_despite(&log).await;
+        world.check_after(false).await
+    };
+    needs(&[Rule::RenewalHitsRow], schedule).await;
+}
+
+/// The reader renews its lease, and cannot read the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_applied_before_lease() {
+    let schedule = async |database| {
+        let world = world(database, LEASE).await;
+        // On a new connection it renews first.
+        world.reader.proxy.set(Traffic::DropsNotifications);
+        let log = world.reader.proxy.hold(request("read_log").every());
+        log.arrived().await;
+        world.remove_julia().await;
+        world.check_after(false).await
+    };
+    needs(&[Rule::LogAppliedBeforeLease], schedule).await;
+}
+
+/// The log that a renewal reads arrives late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lease_from_send() {
+    const LATE: Duration = Duration::from_millis(700);
+    let schedule = async |database| {
+        let world = world(database, LEASE).await;
+        let renewal = world.reader.proxy.hold(reply("renew"));
+        renewal.arrived().await;
+        let log = world.reader.proxy.hold(reply("read_log"));
+        renewal.release();
+        log.arrived().await;
+        let looks = world.writer.proxy.observe(reply("read_leases").every());
+        let announced = Instant::now();
+        let removal = world.removing_julia();
+        while announced.elapsed() < LATE {
+            looks.arrived_times(looks.count() + 1).await;
+        }
+        let _next = world.reader.proxy.hold(request("read_log").every());
+        log.release();
+        removal.await.unwrap();
+        world.check_after(false).await
+    };
+    needs(&[Rule::LeaseFromSend], schedule).await;
+}
+
+/// The primary changes while the reader is cut off: its lease row is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_wait_unless_armed() {
+    let schedule = async |database| {
+        let world = World::with_leases(database, [LEASE; 2]).await;
+        world.reader.answers_from_memory("julia", true).await;
+        world.reader.proxy.set(Traffic::IsRefused);
+        world.begin_epoch().await;
+        world.remove_julia().await;
+        world.check_after(false).await
+    };
+    needs(&[Rule::FullWaitUnlessArmed], schedule).await;
+}
