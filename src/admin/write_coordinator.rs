@@ -250,7 +250,8 @@ impl WriteCoordinator {
         let committed = self
             .commit(slot, run, context, announcement, (&keys, version))
             .await;
-        mistakes::wait_after_commit(self.cache.acknowledged(announcement)).await;
+        let wait = || Box::pin(self.cache.acknowledged(announcement));
+        mistakes::wait_after_commit(wait).await;
         let tried = self.after_commit(committed, announcement).await;
         announced.end();
         tried

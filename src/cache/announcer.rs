@@ -76,7 +76,7 @@ pub(super) async fn announce_all(
     let mut group = Vec::with_capacity(MAX_GROUP);
     while wanted.recv_many(&mut group, MAX_GROUP).await > 0 {
         let members = std::mem::take(&mut group);
-        let early = mistakes::early_leases(store.leases()).await;
+        let early = mistakes::early_leases(|| Box::pin(store.leases())).await;
         match announce(&core, &store, &members).await {
             Ok(announced) => {
                 let (core, store) = (Arc::clone(&core), store.clone());
@@ -247,7 +247,7 @@ async fn acknowledged(
             found = store.leases().await?;
         }
     }
-    let dead = mistakes::latest(dead, store.leases()).await;
+    let dead = mistakes::latest(dead, || Box::pin(store.leases())).await;
     end_leases(core, store, &dead).await?;
     if !announced.armed {
         let epoch = mistakes::epoch_to_arm(announced.epoch, || core.lease.hold().epoch);

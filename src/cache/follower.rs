@@ -185,10 +185,10 @@ impl Follower {
             None => self.join(connection).await?,
         };
         let sent = Moment::now();
-        let early = mistakes::log_before_row(self.read(connection)).await?;
+        let early = mistakes::log_before_row(|| Box::pin(self.read(connection))).await?;
         let length = self.core.settings.lease;
         let is_renewed = connection.renew(lease).await?
-            || mistakes::row_by_renewal(connection.join(lease, length, 0)).await?;
+            || mistakes::row_by_renewal(|| Box::pin(connection.join(lease, length, 0))).await?;
         if !is_renewed && !is_disabled(Rule::RenewalHitsRow) {
             self.lose("another server gave it up");
             return Ok(());
@@ -233,7 +233,7 @@ impl Follower {
     }
 
     async fn read(&self, connection: &LeaseConnection) -> Result<LogRead, StoreError> {
-        let earlier = mistakes::log_floor_first(connection.log_floor()).await?;
+        let earlier = mistakes::log_floor_first(|| Box::pin(connection.log_floor())).await?;
         let read = connection.read_log(self.applied, self.unsettled).await?;
         Ok(LogRead {
             log_floor: earlier.unwrap_or(read.log_floor),

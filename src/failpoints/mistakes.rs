@@ -1,6 +1,8 @@
 //! The mistakes that rules of the coherence protocol prevent: what a server without
 //! the rule would do. Each is made only while its rule is switched off, which is
 //! impossible in a release; then each function returns what it is given.
+//!
+//! Callers box the futures of mistakes, so that these take no place in their own.
 
 use std::{hash::Hash, time::Duration};
 
@@ -85,11 +87,12 @@ pub fn lease_by_joining(extend: impl FnOnce()) {
 /// # Errors
 ///
 /// That of `read`.
-pub async fn log_before_row<T, E>(
-    read: impl Future<Output = Result<T, E>>,
-) -> Result<Option<T>, E> {
+pub async fn log_before_row<T, E, R>(read: impl FnOnce() -> R) -> Result<Option<T>, E>
+where
+    R: Future<Output = Result<T, E>>,
+{
     if is_disabled(Rule::LogReadAfterRow) {
-        return read.await.map(Some);
+        return read().await.map(Some);
     }
     Ok(None)
 }
@@ -99,9 +102,12 @@ pub async fn log_before_row<T, E>(
 /// # Errors
 ///
 /// That of `insert`.
-pub async fn row_by_renewal<E>(insert: impl Future<Output = Result<(), E>>) -> Result<bool, E> {
+pub async fn row_by_renewal<E, R>(insert: impl FnOnce() -> R) -> Result<bool, E>
+where
+    R: Future<Output = Result<(), E>>,
+{
     if is_disabled(Rule::LogReadAfterRow) {
-        insert.await?;
+        insert().await?;
         return Ok(true);
     }
     Ok(false)
@@ -120,11 +126,12 @@ pub fn extend_first(extend: impl FnOnce()) {
 /// # Errors
 ///
 /// That of `read`.
-pub async fn log_floor_first<E>(
-    read: impl Future<Output = Result<u64, E>>,
-) -> Result<Option<u64>, E> {
+pub async fn log_floor_first<E, R>(read: impl FnOnce() -> R) -> Result<Option<u64>, E>
+where
+    R: Future<Output = Result<u64, E>>,
+{
     if is_disabled(Rule::LogFloorWithRows) {
-        return read.await.map(Some);
+        return read().await.map(Some);
     }
     Ok(None)
 }
@@ -185,9 +192,9 @@ pub fn row_of_member(member: i32) -> i32 {
 }
 
 /// Reads the leases before the announcement ([`Rule::RegistryAfterIntent`]).
-pub async fn early_leases<T>(read: impl Future<Output = T>) -> Option<T> {
+pub async fn early_leases<R: Future>(read: impl FnOnce() -> R) -> Option<R::Output> {
     if is_disabled(Rule::RegistryAfterIntent) {
-        Some(read.await)
+        Some(read().await)
     } else {
         None
     }
@@ -211,14 +218,17 @@ pub fn shortened_wait(whole: Duration) -> Duration {
 
 /// Takes the leases as they are for those that were seen when the wait began
 /// ([`Rule::DeleteUnmovedLease`]).
-pub async fn latest<K: Eq + Hash, V, E>(
+pub async fn latest<K: Eq + Hash, V, E, R>(
     seen: HashMap<K, V>,
-    read: impl Future<Output = Result<HashMap<K, V>, E>>,
-) -> HashMap<K, V> {
+    read: impl FnOnce() -> R,
+) -> HashMap<K, V>
+where
+    R: Future<Output = Result<HashMap<K, V>, E>>,
+{
     if !is_disabled(Rule::DeleteUnmovedLease) {
         return seen;
     }
-    let Ok(mut now) = read.await else {
+    let Ok(mut now) = read().await else {
         return seen;
     };
     now.retain(|id, _| seen.contains_key(id));
@@ -236,10 +246,27 @@ pub fn epoch_to_arm(of_write: u64, of_server: impl FnOnce() -> u64) -> u64 {
 }
 
 /// Waits for the acknowledgements after the commit ([`Rule::CommitAfterWait`]).
-pub async fn wait_after_commit<T>(wait: impl Future<Output = T>) {
+pub async fn wait_after_commit<R: Future>(wait: impl FnOnce() -> R) {
     if is_disabled(Rule::CommitAfterWait) {
-        let _either_way = wait.await;
+        let _either_way = wait().await;
     }
+}
+
+/// Permits a commit in another epoch than that of its announcement
+/// ([`Rule::EpochIsCondition`]).
+///
+/// # Errors
+///
+/// That of `permit`.
+pub async fn any_epoch<E, R>(permit: impl FnOnce() -> R) -> Result<bool, E>
+where
+    R: Future<Output = Result<(), E>>,
+{
+    if is_disabled(Rule::EpochIsCondition) {
+        permit().await?;
+        return Ok(true);
+    }
+    Ok(false)
 }
 
 /// Overlooks the response that is stored under an idempotency key

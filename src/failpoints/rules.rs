@@ -29,6 +29,8 @@ pub enum Rule {
     LeaseChecked,
     /// A4: the lease is checked after the facts were collected.
     LeaseCheckedLast,
+    /// A4: facts and lease are of one epoch.
+    EpochTag,
     /// Memory: a fact is valid only if it is not older than its watermark.
     Floors,
     /// A4: the end of the lease is loaded before the watermarks are compared.
@@ -67,6 +69,8 @@ pub enum Rule {
     ArmOwnEpoch,
     /// W4: a write requires its announcement.
     IntentIsCondition,
+    /// W4: a write requires the epoch of its announcement.
+    EpochIsCondition,
     /// W4: a commit changes announced keys only.
     AnnouncedKeysOnly,
     /// W4: a commit looks for a response under its idempotency key, and stores one.

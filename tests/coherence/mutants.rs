@@ -57,6 +57,8 @@ fn faults(rule: Rule) -> Option<&'static [Fault]> {
         | Rule::LogFloorDropsAll
         | Rule::LogFloorWithRows
         | Rule::LeaseCheckedLast
+        | Rule::EpochTag
+        | Rule::EpochIsCondition
         | Rule::UncachedLast
         | Rule::UncachedTogether
         | Rule::ValidateAfterLast

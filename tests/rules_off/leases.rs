@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use pim_authz::failpoints::{Gate, Rule, gates::hold};
+use pim_authz::failpoints::{
+    Gate, Rule,
+    gates::{count, hold},
+};
 
 use crate::{
-    harness::{Database, Verdict, World, needs},
+    harness::{Database, LONG, Server, Verdict, World, needs},
     postgres_proxy::{Traffic, reply, request},
 };
 
@@ -126,16 +129,38 @@ async fn lease_from_send() {
     needs(&[Rule::LeaseFromSend], schedule).await;
 }
 
-/// The primary changes while the reader is cut off: its lease row is gone.
+/// A Check finds Julia before the lease ends, and the product after two writes, which a load
+/// has read that was sent before. She may view `hat` all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn full_wait_unless_armed() {
+async fn lease_checked_last() {
     let schedule = async |database| {
-        let world = World::with_leases(database, [LEASE; 2]).await;
-        world.reader.answers_from_memory("julia", true).await;
-        world.reader.proxy.set(Traffic::IsRefused);
-        world.begin_epoch().await;
-        world.remove_julia().await;
-        world.check_after(false).await
+        let writer = World::writer(&database, LONG).await;
+        let reader = Server::start_with_lease(&database, LEASE).await;
+        // Products are cached one by one.
+        let _index = reader.proxy.hold(request("copy_products").every());
+        let world = World {
+            reader,
+            writer,
+            database,
+        };
+        world.reader_knows("julia", "cap").await;
+        let load = world.reader.proxy.hold(request("find_facts"));
+        let _unanswered = tokio::spawn(world.check("mary", "hat"));
+        load.arrived().await;
+        let log = world.reader.proxy.hold(request("read_log").every());
+        log.arrived().await;
+        let found = hold(Gate::SubjectsFound);
+        let check = world.checking().await;
+        found.arrived().await;
+        let groups = ["admins", "editors"];
+        let put = world.writer.put_user("julia", &groups, "");
+        put.await.unwrap();
+        world.move_products(&["hat"], "other").await;
+        let loaded = count(Gate::LoadEnded);
+        load.release();
+        loaded.arrived().await;
+        found.release();
+        Verdict::of(check.await.unwrap(), true)
     };
-    needs(&[Rule::FullWaitUnlessArmed], schedule).await;
+    needs(&[Rule::LeaseCheckedLast], schedule).await;
 }

@@ -12,8 +12,10 @@
     reason = "a test that meets what it does not expect fails"
 )]
 
+mod epochs;
 mod facts;
 mod harness;
+mod joins;
 mod leases;
 mod lists;
 mod log;

@@ -1,6 +1,6 @@
 //! Rules about the acknowledgements that a write waits for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pim_authz::failpoints::Rule;
 
@@ -114,7 +114,7 @@ async fn renewed_during_a_wait(database: Database, holds_leases: bool) -> Verdic
     let log = world.reader.proxy.hold(request("read_log").every());
     log.arrived().await;
     let renewals = world.reader.proxy.observe(reply("renew").every());
-    passes(&world.writer, BEFORE).await;
+    world.passes(BEFORE).await;
     let leases = holds_leases.then(|| world.writer.proxy.hold(request("read_leases")));
     let first = world.writer.putting_user("zoe", &[], "");
     renewals.arrived_times(2).await;
@@ -127,15 +127,6 @@ async fn renewed_during_a_wait(database: Database, holds_leases: bool) -> Verdic
     next.arrived().await;
     world.remove_julia_despite(&next).await;
     world.check_after(false).await
-}
-
-/// Waits until this much time has passed, counted by the server's looks at the log.
-async fn passes(server: &Server, time: Duration) {
-    let begun = Instant::now();
-    let looks = server.proxy.observe(request("read_log").every());
-    while begun.elapsed() < time {
-        looks.arrived_times(looks.count() + 1).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

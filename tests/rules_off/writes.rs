@@ -51,7 +51,7 @@ async fn announced_keys_only() {
         commit.release();
         deletion.await.unwrap().unwrap();
         patch.arrived().await;
-        world.reader_has_vocabulary().await;
+        world.reader_knows("mary", "cap").await;
         // Everyone may view a product without categories.
         world.check_after(true).await
     };

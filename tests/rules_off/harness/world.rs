@@ -1,13 +1,14 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pim_authz::pb::{
     self, authorization_service_client::AuthorizationServiceClient,
     catalog_service_client::CatalogServiceClient,
 };
 use tokio::task::JoinHandle;
+use tonic::Status;
 
 use super::{Database, File, Server, TENANT, Verdict, file, product, user};
-use crate::postgres_proxy::{Fault, reply};
+use crate::postgres_proxy::{Fault, reply, request};
 
 /// A lease that neither ends nor is renewed during a schedule.
 pub(crate) const LONG: Duration = Duration::from_mins(5);
@@ -60,7 +61,7 @@ impl World {
 
     /// Begins a Check of Julia on the reader, on a connection of its own: a call that is held
     /// at a gate blocks its connection.
-    pub(crate) async fn checking(&self) -> JoinHandle<Result<bool, tonic::Status>> {
+    pub(crate) async fn checking(&self) -> JoinHandle<Result<bool, Status>> {
         let channel = self.reader.served.channel().await;
         tokio::spawn(super::may_view(channel, TENANT.into(), "julia".into()))
     }
@@ -152,27 +153,45 @@ impl World {
         while self.reader.may_view(TENANT, "mary").await.is_err() {}
     }
 
-    /// Waits until the reader's cache has what a Check of Mary on `cap` needs.
-    pub(crate) async fn reader_has_vocabulary(&self) {
-        let before = self.reader.status().await.hits;
+    /// Checks on the reader whether a user may view a product.
+    pub(crate) fn check(
+        &self,
+        code: &str,
+        on: &str,
+    ) -> impl Future<Output = Result<bool, Status>> + use<> {
+        let request = pb::CheckRequest {
+            tenant: TENANT.into(),
+            subject: user(code),
+            action: "view".into(),
+            resource: product(on),
+            ..Default::default()
+        };
         let mut client = AuthorizationServiceClient::new(self.reader.channel.clone());
+        async move { Ok(client.check(request).await?.into_inner().allowed) }
+    }
+
+    /// Waits until the reader answers this Check from its cache.
+    pub(crate) async fn reader_knows(&self, user: &str, product: &str) {
+        let before = self.reader.status().await.hits;
         while self.reader.status().await.hits == before {
-            let request = pb::CheckRequest {
-                tenant: TENANT.into(),
-                subject: user("mary"),
-                action: "view".into(),
-                resource: product("cap"),
-                ..Default::default()
-            };
-            client.check(request).await.unwrap();
+            self.check(user, product).await.unwrap();
+        }
+    }
+
+    /// Waits until this much time has passed, counted by the writer's looks at the log.
+    pub(crate) async fn passes(&self, time: Duration) {
+        let begun = Instant::now();
+        let looks = self.writer.proxy.observe(request("read_log").every());
+        while begun.elapsed() < time {
+            looks.arrived_times(looks.count() + 1).await;
         }
     }
 
     /// Makes the writer find another primary, and waits until it has joined the new epoch.
-    pub(crate) async fn begin_epoch(&self) {
+    pub(crate) async fn begin_epoch(&self, name: &str) {
         let joined = self.writer.proxy.observe(reply("join"));
-        let promote = "UPDATE pim_authz.head SET fingerprint = 'another'";
-        self.database.execute(promote).await;
+        let promote = format!("UPDATE pim_authz.head SET fingerprint = '{name}'");
+        self.database.execute(&promote).await;
         joined.arrived().await;
     }
 
