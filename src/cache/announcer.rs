@@ -75,10 +75,11 @@ pub(super) async fn announce_all(
 ) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     while wanted.recv_many(&mut group, MAX_GROUP).await > 0 {
-        let members = std::mem::take(&mut group);
+        let mut members = std::mem::take(&mut group);
         let early = mistakes::early_leases(|| Box::pin(store.leases())).await;
         match announce(&core, &store, &members).await {
             Ok(announced) => {
+                mistakes::admit_late(&mut members, || wanted.try_recv().ok());
                 let (core, store) = (Arc::clone(&core), store.clone());
                 tokio::spawn(async move {
                     let hint = store.hint(announced.seq);

@@ -180,6 +180,26 @@ pub fn announce_as_one<K>(keys: &mut Vec<Vec<K>>) {
     }
 }
 
+/// Adds writes that arrived after the announcement to its group: their keys are not
+/// announced, and they have no intent ([`Rule::MembersBeforeCommit`]).
+pub fn admit_late<T>(members: &mut Vec<T>, next: impl FnMut() -> Option<T>) {
+    if is_disabled(Rule::MembersBeforeCommit) {
+        members.extend(std::iter::from_fn(next));
+    }
+}
+
+/// Commits writes without an intent ([`Rule::IntentIsCondition`]); those that share one
+/// with another, or joined its group late, have none.
+#[must_use]
+pub fn needs_no_intent() -> bool {
+    let rules = [
+        Rule::IntentIsCondition,
+        Rule::OwnMemberRow,
+        Rule::MembersBeforeCommit,
+    ];
+    rules.into_iter().any(is_disabled)
+}
+
 /// Returns the intent that the commit of a write of a group deletes: that of its first
 /// write ([`Rule::OwnMemberRow`]).
 #[must_use]

@@ -75,6 +75,10 @@ pub enum Rule {
     AnnouncedKeysOnly,
     /// W4: a commit looks for a response under its idempotency key, and stores one.
     IdempotencyInCommit,
+    /// W5: a write that is reported as failed can no longer commit.
+    GiveUpDeletesIntent,
+    /// Groups: no write joins a group that was announced.
+    MembersBeforeCommit,
     /// Groups: each write of a group has an intent of its own.
     OwnMemberRow,
     /// Groups: the keys of all writes of a group are announced.

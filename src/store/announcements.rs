@@ -4,7 +4,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::{
     domain::{FactKey, Revision},
-    failpoints::{Rule, is_disabled, mistakes},
+    failpoints::mistakes,
 };
 
 use super::{LeaseId, Store, StoreError, Transaction, round_trip::send_together, tenants};
@@ -203,8 +203,7 @@ impl Transaction<'_> {
             deleted = deleting,
             current = self.rows(EPOCH, &[&epoch, &pass]),
         );
-        let needs_none = is_disabled(Rule::IntentIsCondition) || is_disabled(Rule::OwnMemberRow);
-        let has_intent = deleted == 1 || needs_none;
+        let has_intent = deleted == 1 || mistakes::needs_no_intent();
         let is_current = !current.is_empty()
             || mistakes::any_epoch(|| Box::pin(self.permit_writes(&pass))).await?;
         Ok(has_intent && is_current)

@@ -69,6 +69,8 @@ fn faults(rule: Rule) -> Option<&'static [Fault]> {
         | Rule::ArmOwnEpoch
         | Rule::AnnouncedKeysOnly
         | Rule::IdempotencyInCommit
+        | Rule::GiveUpDeletesIntent
+        | Rule::MembersBeforeCommit
         | Rule::OwnMemberRow => return None,
     })
 }

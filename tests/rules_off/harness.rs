@@ -23,10 +23,11 @@ mod world;
 pub(crate) use self::{
     database::Database,
     needed::{Verdict, needs},
+    server::refusal,
     servers::{Server, TENANT, may_view, within},
     world::{LONG, World},
 };
 use self::{
     import::{File, file, header},
-    server::{TestServer, product, refusal, user},
+    server::{TestServer, product, user},
 };

@@ -107,9 +107,9 @@ async fn log_applied_before_lease() {
 /// The log that a renewal reads arrives late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lease_from_send() {
-    const LATE: Duration = Duration::from_millis(700);
+    const LATE: Duration = Duration::from_millis(1_200);
     let schedule = async |database| {
-        let world = world(database, LEASE).await;
+        let world = world(database, Duration::from_secs(4)).await;
         let renewal = world.reader.proxy.hold(reply("renew"));
         renewal.arrived().await;
         let log = world.reader.proxy.hold(reply("read_log"));
@@ -149,6 +149,8 @@ async fn lease_checked_last() {
         load.arrived().await;
         let log = world.reader.proxy.hold(request("read_log").every());
         log.arrived().await;
+        // It would find that its lease was ended.
+        let _renewals = world.reader.proxy.hold(request("renew").every());
         let found = hold(Gate::SubjectsFound);
         let check = world.checking().await;
         found.arrived().await;

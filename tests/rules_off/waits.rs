@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A lease that ends during a schedule.
-const LEASE: Duration = Duration::from_secs(3);
+const LEASE: Duration = Duration::from_secs(4);
 
 /// The reader does not read the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,7 +106,7 @@ async fn registry_after_intent() {
 /// It gives its connection up when the log does not arrive for half a lease, and renews the
 /// lease on the next one: for the second time when most of the wait is over.
 async fn renewed_during_a_wait(database: Database, holds_leases: bool) -> Verdict {
-    const BEFORE: Duration = Duration::from_millis(900);
+    const BEFORE: Duration = Duration::from_millis(1_100);
     let world = World::with_lease(database, LEASE).await;
     world.reader.answers_from_memory("julia", true).await;
     // On a new connection it renews first.

@@ -6,8 +6,8 @@ use pim_authz::{
 };
 
 use crate::{
-    harness::{Server, TENANT, Verdict, World, needs},
-    postgres_proxy::{Fault, begin_of, reply, request},
+    harness::{Server, TENANT, Verdict, World, needs, refusal},
+    postgres_proxy::{Fault, begin_of, commit_of, reply, request},
 };
 use tokio::task::JoinHandle;
 
@@ -116,6 +116,49 @@ async fn group_announces_all() {
         Verdict::of(world.reader.may_view(TENANT, "mary").await, false)
     };
     needs(&[Rule::GroupAnnouncesAll], schedule).await;
+}
+
+/// A write arrives while another one is announced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_before_commit() {
+    let schedule = async |database| {
+        let world = World::new(database).await;
+        world.reader.answers_from_memory("julia", true).await;
+        let announcing = world.writer.proxy.hold(reply("announce"));
+        let before = world.writer.putting_user("zoe", &[], "");
+        announcing.arrived().await;
+        let queued = count(Gate::AnnouncementQueued);
+        let removal = world.removing_julia();
+        queued.arrived().await;
+        announcing.release();
+        before.await.unwrap().unwrap();
+        removal.await.unwrap();
+        world.check_after(false).await
+    };
+    needs(&[Rule::MembersBeforeCommit], schedule).await;
+}
+
+/// A COMMIT arrives after the writer has given it up, and cannot try again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn give_up_deletes_intent() {
+    let schedule = async |database| {
+        let world = World::new(database).await;
+        let (writer, proxy) = (&world.writer, &world.writer.proxy);
+        let commit = proxy.hold(request(commit_of("finish_write")));
+        let removal = writer.putting_user("julia", &[], "");
+        commit.arrived().await;
+        let _again = proxy.swallow(request("read_tenant"));
+        let status = removal.await.unwrap().unwrap_err();
+        let committed = proxy.observe(reply(commit_of("finish_write")));
+        commit.release();
+        committed.arrived().await;
+        let is_removed = !world.reader.may_view(TENANT, "julia").await.unwrap();
+        if is_removed && refusal(&status).1 != "OUTCOME_UNKNOWN" {
+            return Verdict::Wrong(format!("committed, though it failed: {status:?}"));
+        }
+        Verdict::Right
+    };
+    needs(&[Rule::GiveUpDeletesIntent], schedule).await;
 }
 
 /// A load runs between the commits of two writes that were announced together.
