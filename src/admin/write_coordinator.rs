@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     cache::Cache,
     domain::Revision,
+    failpoints::mistakes,
     store::{Announcement, PoolName, Store, StoreError, TenantLimiter},
     telemetry::metrics as meter,
 };
@@ -249,6 +250,8 @@ impl WriteCoordinator {
         let committed = self
             .commit(slot, run, context, announcement, (&keys, version))
             .await;
+        let wait = || Box::pin(self.cache.acknowledged(announcement));
+        mistakes::wait_after_commit(wait).await;
         let tried = self.after_commit(committed, announcement).await;
         announced.end();
         tried

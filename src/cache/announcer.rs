@@ -8,8 +8,8 @@ use tokio::{
 
 use crate::{
     domain::FactKey,
-    failpoints::{Rule, is_disabled, mistakes},
-    store::{AnnouncedGroup, Announcement, LeaseId, LeaseRow, Store},
+    failpoints::{Gate, Rule, is_disabled, mistakes, reach},
+    store::{AnnouncedGroup, Announcement, LeaseId, LeaseRow, Store, StoreError},
     telemetry::metrics as meter,
 };
 
@@ -46,7 +46,23 @@ impl Cache {
         let wanted = Wanted { keys, answer };
         let sent = self.core.announcements.send(wanted).await;
         sent.map_err(|_| CacheError::LeaseLost)?;
+        reach(Gate::AnnouncementQueued);
         answered.await.map_err(|_| CacheError::LeaseLost)?
+    }
+
+    /// Waits for the acknowledgements of an announcement, as [`Cache::announce`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::Store`] if the database does not answer.
+    pub(crate) async fn acknowledged(&self, announcement: Announcement) -> Result<(), CacheError> {
+        let announced = AnnouncedGroup {
+            seq: announcement.seq,
+            epoch: announcement.epoch,
+            armed: true,
+            longest_lease: self.core.settings.lease,
+        };
+        acknowledged(&self.core, &self.core.store, announced, None).await
     }
 }
 
@@ -59,14 +75,19 @@ pub(super) async fn announce_all(
 ) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     while wanted.recv_many(&mut group, MAX_GROUP).await > 0 {
-        let members = std::mem::take(&mut group);
+        let mut members = std::mem::take(&mut group);
+        let early = mistakes::early_leases(|| Box::pin(store.leases())).await;
         match announce(&core, &store, &members).await {
             Ok(announced) => {
+                mistakes::admit_late(&mut members, || wanted.try_recv().ok());
                 let (core, store) = (Arc::clone(&core), store.clone());
                 tokio::spawn(async move {
                     let hint = store.hint(announced.seq);
                     // A server may acknowledge it before the hint.
-                    tokio::join!(hint, wait_for_all(core, store.clone(), announced, members));
+                    tokio::join!(
+                        hint,
+                        wait_for_all(core, store.clone(), announced, (members, early))
+                    );
                 });
             }
             Err(error) => fail(members, &error),
@@ -88,6 +109,7 @@ async fn announce(
 ) -> Result<AnnouncedGroup, CacheError> {
     let mut keys: Vec<Vec<FactKey>> = members.iter().map(|member| member.keys.clone()).collect();
     mistakes::announce_only_first(&mut keys);
+    mistakes::announce_as_one(&mut keys);
     let mut failure = CacheError::LeaseLost;
     // The first attempt may find that the lease was just lost, or get no reply.
     for _ in 0..2 {
@@ -131,10 +153,14 @@ async fn wait_for_all(
     core: Arc<Core>,
     store: Store,
     announced: AnnouncedGroup,
-    members: Vec<Wanted>,
+    (members, early): (Vec<Wanted>, EarlyLeases),
 ) {
     let begun = Moment::now();
-    let waited = acknowledged(&core, &store, announced).await;
+    let waited = if is_disabled(Rule::CommitAfterWait) {
+        Ok(())
+    } else {
+        acknowledged(&core, &store, announced, early).await
+    };
     let took = Moment::now().since(begun);
     meter::count_announcement_wait(took);
     let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -162,18 +188,27 @@ async fn wait_for_all(
     }
 }
 
+/// The leases as they were before the announcement: always `None`, except for a
+/// mistake.
+type EarlyLeases = Option<Result<HashMap<LeaseId, LeaseRow>, StoreError>>;
+
 /// Waits until each server that held a lease after the announcement has
 /// acknowledged it, has left, or can no longer answer from memory.
 async fn acknowledged(
     core: &Core,
     store: &Store,
     announced: AnnouncedGroup,
+    early: EarlyLeases,
 ) -> Result<(), CacheError> {
     let mut hint = armed_hint(core);
-    let mut waited_for = store.leases().await?;
+    let early_clock = mistakes::early_clock(Moment::now);
+    let mut waited_for = match early {
+        Some(leases) => leases?,
+        None => store.leases().await?,
+    };
     // The clock is read after the reply has arrived: from here on, a lease that
     // is not renewed expires in time.
-    let begun = Moment::now();
+    let begun = early_clock.unwrap_or_else(Moment::now);
     let over = |lease: &LeaseRow| begun.plus(mistakes::shortened_wait(until_over(lease.length)));
     if is_disabled(Rule::WaitForAcks) && announced.armed {
         return Ok(());
@@ -213,9 +248,11 @@ async fn acknowledged(
             found = store.leases().await?;
         }
     }
+    let dead = mistakes::latest(dead, || Box::pin(store.leases())).await;
     end_leases(core, store, &dead).await?;
     if !announced.armed {
-        store.arm(announced.epoch).await?;
+        let epoch = mistakes::epoch_to_arm(announced.epoch, || core.lease.hold().epoch);
+        store.arm(epoch).await?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     domain::{Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, Revision, Section},
-    failpoints::{Rule, is_disabled, mistakes, pause},
+    failpoints::{Gate, Rule, is_disabled, mistakes, reach},
     store::{AsOf, Notifications, ReadAsOf, Store, TenantId},
 };
 
@@ -82,7 +82,8 @@ pub(super) enum Unconfirmed {
 impl Hold {
     /// Fails if the lease does not run at this moment.
     fn require_running(self) -> Result<(), Unconfirmed> {
-        if Moment::now() < self.until || is_disabled(Rule::LeaseChecked) {
+        let needs_none = is_disabled(Rule::LeaseChecked) || is_disabled(Rule::LeaseCheckedLast);
+        if Moment::now() < self.until || needs_none {
             Ok(())
         } else {
             Err(Unconfirmed::NoLease)
@@ -193,13 +194,14 @@ impl Core {
         others_count: impl FnOnce(u64) -> bool,
     ) -> Result<(), Unconfirmed> {
         let hold = self.lease.hold();
-        pause();
+        reach(Gate::LeaseLoaded);
         let mut facts = facts.into_iter();
         let are_current =
             facts.all(|position| self.is_current(position, hold.epoch)) && others_count(hold.epoch);
         if !are_current && !is_disabled(Rule::FinalFloorCheck) {
             return Err(Unconfirmed::Stale);
         }
+        reach(Gate::WatermarksCompared);
         mistakes::reloaded_end(hold, || self.lease.hold()).require_running()
     }
 
@@ -236,7 +238,7 @@ impl Core {
         if !as_of.may_keep(key) && !is_disabled(Rule::PendingNotCached) {
             return None;
         }
-        pause();
+        reach(Gate::FactRead);
         self.counters.seq.at_least(as_of.seq);
         Some(ReadPosition {
             as_of: mistakes::position_of_load(as_of.seq, || self.counters.applied.get()),

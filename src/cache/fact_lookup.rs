@@ -14,7 +14,7 @@ use crate::{
         Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, GroupsNeeded, ProductFacts,
         ProductKind, ProductRef, Revision, RoleFacts, RoleId, Section, SubjectFacts, SubjectRef,
     },
-    failpoints::pause_long,
+    failpoints::{Gate, reach},
 };
 
 use super::{
@@ -71,7 +71,7 @@ pub(super) fn look_up(
             (subjects, groups)
         }
     };
-    pause_long();
+    reach(Gate::SubjectsFound);
     let products = lookup.products(&needed.products, &known);
     if !lookup.is_complete {
         return Err(lookup.missing);

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    failpoints::{Rule, is_disabled, mistakes, pause_long},
+    failpoints::{Gate, Rule, is_disabled, mistakes, reach},
     store::{LeaseConnection, LeaseId, LogRead, Store, StoreError},
 };
 
@@ -144,8 +144,12 @@ impl Follower {
             before = connection.read_log(u64::MAX, u64::MAX).await?;
         }
         let length = self.core.settings.lease;
+        let sent = Moment::now();
         connection.join(lease, length, self.applied).await?;
-        let head = connection.read_log(u64::MAX, u64::MAX).await?;
+        let head = match mistakes::head_before_join(&before) {
+            Some(head) => head,
+            None => connection.read_log(u64::MAX, u64::MAX).await?,
+        };
         if !is_disabled(Rule::JoinRaisesFloors) {
             self.core.watermarks.raise_everything(head.seq);
             self.core.products.void(head.seq);
@@ -162,6 +166,7 @@ impl Follower {
         self.unsettled = before.settled;
         self.lease = Some(lease);
         self.core.lease.set_joined(lease);
+        mistakes::lease_by_joining(|| self.core.lease.extend(self.hold_from(sent)));
         tracing::info!(
             lease.id = %lease.0,
             epoch = head.epoch,
@@ -180,17 +185,20 @@ impl Follower {
             None => self.join(connection).await?,
         };
         let sent = Moment::now();
-        if !connection.renew(lease).await? && !is_disabled(Rule::RenewalHitsRow) {
+        let early = mistakes::log_before_row(|| Box::pin(self.read(connection))).await?;
+        let length = self.core.settings.lease;
+        let is_renewed = connection.renew(lease).await?
+            || mistakes::row_by_renewal(|| Box::pin(connection.join(lease, length, 0))).await?;
+        if !is_renewed && !is_disabled(Rule::RenewalHitsRow) {
             self.lose("another server gave it up");
             return Ok(());
         }
-        let lease_from = |sent: Moment| Hold {
-            until: sent.plus(self.core.settings.lease),
-            epoch: self.epoch,
+        mistakes::extend_first(|| self.core.lease.extend(self.hold_from(sent)));
+        let read = match early {
+            Some(read) => read,
+            None => self.read(connection).await?,
         };
-        mistakes::extend_first(|| self.core.lease.extend(lease_from(sent)));
-        let read = self.read(connection).await?;
-        let hold = lease_from(mistakes::start_of_lease(sent, Moment::now));
+        let hold = self.hold_from(mistakes::start_of_lease(sent, Moment::now));
         if !self.apply(connection, &read).await? {
             return Ok(());
         }
@@ -202,6 +210,14 @@ impl Follower {
         self.acknowledge(connection, lease).await
     }
 
+    /// Returns the lease that begins at a moment.
+    fn hold_from(&self, start: Moment) -> Hold {
+        Hold {
+            until: start.plus(self.core.settings.lease),
+            epoch: self.epoch,
+        }
+    }
+
     /// Reads the log, raises the watermarks, and acknowledges (A3).
     async fn catch_up(&mut self, connection: &LeaseConnection) -> Result<(), StoreError> {
         let Some(lease) = self.lease else {
@@ -209,7 +225,7 @@ impl Follower {
         };
         let read = self.read(connection).await?;
         mistakes::acknowledge_first(connection.acknowledge(lease, read.seq)).await?;
-        pause_long();
+        reach(Gate::LogRead);
         if self.apply(connection, &read).await? {
             self.acknowledge(connection, lease).await?;
         }
@@ -217,7 +233,12 @@ impl Follower {
     }
 
     async fn read(&self, connection: &LeaseConnection) -> Result<LogRead, StoreError> {
-        connection.read_log(self.applied, self.unsettled).await
+        let earlier = mistakes::log_floor_first(|| Box::pin(connection.log_floor())).await?;
+        let read = connection.read_log(self.applied, self.unsettled).await?;
+        Ok(LogRead {
+            log_floor: earlier.unwrap_or(read.log_floor),
+            ..read
+        })
     }
 
     /// Raises the watermarks of the announced keys. False: the primary changed or
@@ -236,7 +257,7 @@ impl Follower {
         }
         let core = &self.core;
         core.counters.seq.set(read.seq);
-        if self.applied < read.log_floor {
+        if self.applied < read.log_floor && !is_disabled(Rule::LogFloorDropsAll) {
             core.watermarks.raise_everything(read.seq);
             core.products.void(read.seq);
             core.memory.free_everything();

@@ -6,7 +6,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     domain::{Code, FactKey, FactsNeeded, Section},
-    failpoints::{mistakes, pause_long},
+    failpoints::{Gate, mistakes, reach},
 };
 
 use super::{
@@ -58,6 +58,7 @@ pub(super) async fn read(
     if begins {
         core.runtimes.questions.spawn(serve(Slot::of(core)));
     }
+    reach(Gate::LoadQueued);
     loop {
         match timeout(LEASE_CHECK_INTERVAL, &mut answered).await {
             Ok(read) => return read.map_err(|_| CacheError::LeaseLost)?,
@@ -157,7 +158,7 @@ async fn serve(mut slot: Slot) {
         if let Ok(taken) = &read {
             core.cache_facts(&tenant, &needed, taken);
         }
-        pause_long();
+        reach(Gate::LoadEnded);
         let late = mistakes::latecomers(|| core.coalescer.queue().waiting.take(&tenant, &needed));
         for one in waiting.into_iter().chain(late) {
             // Callers that are gone need no answer.

@@ -1,5 +1,6 @@
 use crate::{
     domain::{Code, Facts, FactsNeeded},
+    failpoints::mistakes,
     store::TenantId,
 };
 
@@ -90,12 +91,13 @@ impl Cache {
                 return Ok(None);
             }
         };
-        let (Some(facts), Some(known)) = (facts, known) else {
+        let (Some(mut facts), Some(known)) = (facts, known) else {
             return Ok(None);
         };
         let mut listed = None;
         if with_products {
             products::want(core, &known.products);
+            mistakes::compare_no_more(&mut positions.facts);
             // The epoch of the lease, in which the facts were compared, is
             // checked again when the page is confirmed.
             let epoch = core.lease.hold().epoch;
@@ -103,6 +105,10 @@ impl Cache {
             let Some((products, position)) = taken else {
                 return Ok(None);
             };
+            (facts, positions) = mistakes::found_last((facts, positions), || {
+                let (facts, _, positions) = fact_lookup::look_up(core, tenant, needed).ok()?;
+                Some((facts?, positions))
+            });
             listed = Some(products);
             positions.list = Some(position);
         }

@@ -101,7 +101,8 @@ impl Watermarks {
     /// True if a fact is of `epoch` and not older than its watermark.
     pub(super) fn is_current(&self, position: &ReadPosition, epoch: u64) -> bool {
         let is_valid = position.as_of >= self.at(position.slots);
-        position.epoch == epoch && (is_valid || is_disabled(Rule::Floors))
+        let is_of_epoch = position.epoch == epoch || is_disabled(Rule::EpochTag);
+        is_of_epoch && (is_valid || is_disabled(Rule::Floors))
     }
 
     /// Raises the watermark of every key to `seq`.

@@ -4,7 +4,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::{
     domain::{FactKey, Revision},
-    failpoints::{Rule, is_disabled},
+    failpoints::mistakes,
 };
 
 use super::{LeaseId, Store, StoreError, Transaction, round_trip::send_together, tenants};
@@ -194,16 +194,19 @@ impl Transaction<'_> {
         let (seq, member) = announcement.stored();
         let epoch = i64::try_from(announcement.epoch).unwrap_or(i64::MAX);
         let pass = format!("{seq}/{member}");
+        let row = mistakes::row_of_member(member);
         let deleting = async {
-            let deleted = self.affected(SQL, &[&seq, &member]).await;
+            let deleted = self.affected(SQL, &[&seq, &row]).await;
             deleted.map_err(|error| error.of_lock_wait(self.lock_wait()))
         };
         send_together!(
             deleted = deleting,
             current = self.rows(EPOCH, &[&epoch, &pass]),
         );
-        let has_intent = deleted == 1 || is_disabled(Rule::IntentIsCondition);
-        Ok(has_intent && !current.is_empty())
+        let has_intent = deleted == 1 || mistakes::needs_no_intent();
+        let is_current = !current.is_empty()
+            || mistakes::any_epoch(|| Box::pin(self.permit_writes(&pass))).await?;
+        Ok(has_intent && is_current)
     }
 
     pub(super) async fn permit_writes(&self, pass: &str) -> Result<(), StoreError> {

@@ -217,6 +217,19 @@ impl LeaseConnection {
         log_of(&self.prepared(READ_LOG, &parameters).await?)
     }
 
+    /// Returns the position up to which announcements are no longer in the log.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
+    pub async fn log_floor(&self) -> Result<u64, StoreError> {
+        const SQL: &str = "-- read_log_floor
+            SELECT log_floor FROM head";
+        let rows = self.prepared(SQL, &[]).await?;
+        let floor = rows.first().map(|row| row.get::<_, i64>("log_floor"));
+        Ok(floor.unwrap_or_default().unsigned_abs())
+    }
+
     /// Acknowledges that everything up to `seq` was applied (A3), and notifies the
     /// waiting writers as a hint. Not durable.
     ///

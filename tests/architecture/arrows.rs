@@ -24,7 +24,14 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ),
     (
         "admin",
-        &["domain", "engine", "store", "cache", "telemetry"],
+        &[
+            "domain",
+            "engine",
+            "store",
+            "cache",
+            "telemetry",
+            "failpoints",
+        ],
     ),
     ("import", &["domain", "admin"]),
     ("listing", &["domain", "engine", "store", "cache"]),

@@ -25,7 +25,7 @@ use crate::{
         Code, FactKey, FactSource, GrantedOn, Level, NumberedGroups, ProductRef, Question,
         Revision, RoleFacts, RoleId, StoredProduct, SubjectFacts, SubjectRef, Vocabulary,
     },
-    failpoints::pause_long,
+    failpoints::{Gate, mistakes, reach},
 };
 
 use super::{note, rights, roles, vocabulary};
@@ -88,6 +88,9 @@ pub(in crate::cache) fn lend<'a>(
     tenant: &Code,
     questions: impl Iterator<Item = &'a Question> + Clone,
 ) -> Option<LentFacts<'a>> {
+    if !mistakes::lease_at_first(|| core.lease.is_running()) {
+        return None;
+    }
     let epoch = core.lease.hold().epoch;
     let mut subjects = LentSubjects::default();
     let mut known = None;
@@ -107,7 +110,7 @@ pub(in crate::cache) fn lend<'a>(
     }
     let known = known.or_else(|| known_vocabulary(core, tenant, epoch));
     let (vocabulary, vocabulary_at) = known?;
-    pause_long();
+    reach(Gate::SubjectLent);
     let mut named = questions.flat_map(Question::products).peekable();
     let products = match named.peek() {
         Some(_) => Some(vocabulary.products.lend(named, epoch)?),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::{
     cache::core::Core,
-    failpoints::{Rule, is_disabled},
+    failpoints::{Rule, is_disabled, mistakes},
     store::StoreError,
 };
 
@@ -46,15 +46,18 @@ impl ListedProducts {
         let mut view = current.view.clone();
         let is_settled = shown.marks.is_empty();
         if !shown.marks.is_empty() && !is_disabled(Rule::MarkedReadLast) {
-            let marked = shown.marks.keys().cloned();
-            let read = core.background.indexed_products(products.tenant(), marked);
-            let read = read.await?;
-            if read.as_of.epoch != epoch {
-                return Ok(None);
-            }
-            for product in shown.marks.keys() {
-                let found = read.found.iter().find(|found| found.product == *product);
-                view.patch(product, read.as_of.seq, found);
+            for marked in mistakes::statements(shown.marks.keys().cloned()) {
+                let read = core
+                    .background
+                    .indexed_products(products.tenant(), marked.iter().cloned());
+                let read = read.await?;
+                if read.as_of.epoch != epoch {
+                    return Ok(None);
+                }
+                for product in &marked {
+                    let found = read.found.iter().find(|found| found.product == *product);
+                    view.patch(product, read.as_of.seq, found);
+                }
             }
         }
         Ok(Some((Self { view, is_settled }, position)))

@@ -22,7 +22,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(2);
 pub(crate) struct Server {
     pub(crate) proxy: Proxy,
     pub(crate) channel: Channel,
-    served: TestServer,
+    pub(crate) served: TestServer,
 }
 
 impl Server {

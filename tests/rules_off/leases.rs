@@ -1,0 +1,168 @@
+//! Rules about the lease of a server that loses its connection to PostgreSQL.
+
+use std::time::{Duration, Instant};
+
+use pim_authz::failpoints::{
+    Gate, Rule,
+    gates::{count, hold},
+};
+
+use crate::{
+    harness::{Database, LONG, Server, Verdict, World, needs},
+    postgres_proxy::{Traffic, reply, request},
+};
+
+/// A lease that ends during a schedule.
+const LEASE: Duration = Duration::from_secs(3);
+
+/// A world whose reader has this lease, and Julia in its cache.
+async fn world(database: Database, lease: Duration) -> World {
+    let world = World::with_lease(database, lease).await;
+    world.reader.answers_from_memory("julia", true).await;
+    world
+}
+
+/// The reader is cut off before the write.
+async fn cut_off_reader(database: Database) -> Verdict {
+    let world = world(database, LEASE).await;
+    world.reader.proxy.set(Traffic::IsRefused);
+    world.remove_julia().await;
+    world.check_after(false).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lease_checked() {
+    needs(&[Rule::LeaseChecked], cut_off_reader).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wait_full_lease() {
+    needs(&[Rule::WaitFullLease], cut_off_reader).await;
+}
+
+/// A Check begins after the lease has ended, and the reader joins again before it ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn until_before_floors() {
+    let schedule = async |database| {
+        let world = world(database, LEASE).await;
+        world.reader.proxy.set(Traffic::IsRefused);
+        world.remove_julia().await;
+        let compared = hold(Gate::WatermarksCompared);
+        let check = world.checking().await;
+        compared.arrived().await;
+        world.reader.proxy.set(Traffic::Passes);
+        world.reader_answers_again().await;
+        compared.release();
+        Verdict::of(check.await.unwrap(), false)
+    };
+    needs(&[Rule::UntilBeforeFloors], schedule).await;
+}
+
+/// The reader joins again after the write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn join_raises_floors() {
+    let schedule = async |database| {
+        let world = world(database, LEASE).await;
+        world.reader.proxy.set(Traffic::IsRefused);
+        world.remove_julia().await;
+        world.reader.proxy.set(Traffic::Passes);
+        world.reader_answers_again().await;
+        world.check_after(false).await
+    };
+    needs(&[Rule::JoinRaisesFloors], schedule).await;
+}
+
+/// A first write ends the lease of the reader, which reads no log before a second one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn renewal_hits_row() {
+    let schedule = async |database| {
+        let world = world(database, LEASE).await;
+        world.reader.proxy.set(Traffic::IsRefused);
+        world.writer.put_user("zoe", &[], "").await.unwrap();
+        world.reader.proxy.set(Traffic::Passes);
+        world.reader_answers_again().await;
+        let log = world.reader.proxy.hold(request("read_log").every());
+        log.arrived().await;
+        world.remove_julia_despite(&log).await;
+        world.check_after(false).await
+    };
+    needs(&[Rule::RenewalHitsRow], schedule).await;
+}
+
+/// The reader renews its lease, and cannot read the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_applied_before_lease() {
+    let schedule = async |database| {
+        let world = world(database, LEASE).await;
+        // On a new connection it renews first.
+        world.reader.proxy.set(Traffic::DropsNotifications);
+        let log = world.reader.proxy.hold(request("read_log").every());
+        log.arrived().await;
+        world.remove_julia().await;
+        world.check_after(false).await
+    };
+    needs(&[Rule::LogAppliedBeforeLease], schedule).await;
+}
+
+/// The log that a renewal reads arrives late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lease_from_send() {
+    const LATE: Duration = Duration::from_millis(1_200);
+    let schedule = async |database| {
+        let world = world(database, Duration::from_secs(4)).await;
+        let renewal = world.reader.proxy.hold(reply("renew"));
+        renewal.arrived().await;
+        let log = world.reader.proxy.hold(reply("read_log"));
+        renewal.release();
+        log.arrived().await;
+        let looks = world.writer.proxy.observe(reply("read_leases").every());
+        let announced = Instant::now();
+        let removal = world.removing_julia();
+        while announced.elapsed() < LATE {
+            looks.arrived_times(looks.count() + 1).await;
+        }
+        let _next = world.reader.proxy.hold(request("read_log").every());
+        log.release();
+        removal.await.unwrap();
+        world.check_after(false).await
+    };
+    needs(&[Rule::LeaseFromSend], schedule).await;
+}
+
+/// A Check finds Julia before the lease ends, and the product after two writes, which a load
+/// has read that was sent before. She may view `hat` all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lease_checked_last() {
+    let schedule = async |database| {
+        let writer = World::writer(&database, LONG).await;
+        let reader = Server::start_with_lease(&database, LEASE).await;
+        // Products are cached one by one.
+        let _index = reader.proxy.hold(request("copy_products").every());
+        let world = World {
+            reader,
+            writer,
+            database,
+        };
+        world.reader_knows("julia", "cap").await;
+        let load = world.reader.proxy.hold(request("find_facts"));
+        let _unanswered = tokio::spawn(world.check("mary", "hat"));
+        load.arrived().await;
+        let log = world.reader.proxy.hold(request("read_log").every());
+        log.arrived().await;
+        // It would find that its lease was ended.
+        let _renewals = world.reader.proxy.hold(request("renew").every());
+        let found = hold(Gate::SubjectsFound);
+        let check = world.checking().await;
+        found.arrived().await;
+        let groups = ["admins", "editors"];
+        let put = world.writer.put_user("julia", &groups, "");
+        put.await.unwrap();
+        world.move_products(&["hat"], "other").await;
+        let loaded = count(Gate::LoadEnded);
+        load.release();
+        loaded.arrived().await;
+        found.release();
+        Verdict::of(check.await.unwrap(), true)
+    };
+    needs(&[Rule::LeaseCheckedLast], schedule).await;
+}
