@@ -309,7 +309,9 @@ impl Follower {
 
     /// Ends the lease and releases it in the database (A5).
     async fn leave(&mut self, connection: &LeaseConnection) -> Ended {
-        self.core.lease.end();
+        if !is_disabled(Rule::LeaveStopsFirst) {
+            self.core.lease.end();
+        }
         if let Some(lease) = self.lease.take()
             && let Err(error) = connection.leave(lease).await
         {

@@ -23,6 +23,8 @@ pub enum Rule {
     LogFloorDropsAll,
     /// A2, A3: the oldest announcement is read in the snapshot of the announcements.
     LogFloorWithRows,
+    /// A5: the lease is ended before its row is deleted.
+    LeaveStopsFirst,
     /// A4: watermarks are compared once more, last.
     FinalFloorCheck,
     /// A4: an answer requires a running lease.

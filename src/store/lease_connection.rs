@@ -226,8 +226,8 @@ impl LeaseConnection {
         const SQL: &str = "-- read_log_floor
             SELECT log_floor FROM head";
         let rows = self.prepared(SQL, &[]).await?;
-        let floor = rows.first().map(|row| row.get::<_, i64>("log_floor"));
-        Ok(floor.unwrap_or_default().unsigned_abs())
+        let position = rows.first().map(|row| row.get::<_, i64>("log_floor"));
+        Ok(position.unwrap_or_default().unsigned_abs())
     }
 
     /// Acknowledges that everything up to `seq` was applied (A3), and notifies the

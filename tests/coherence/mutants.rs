@@ -57,6 +57,7 @@ fn faults(rule: Rule) -> Option<&'static [Fault]> {
         | Rule::LogFloorDropsAll
         | Rule::LogFloorWithRows
         | Rule::LeaseCheckedLast
+        | Rule::LeaveStopsFirst
         | Rule::EpochTag
         | Rule::EpochIsCondition
         | Rule::UncachedLast

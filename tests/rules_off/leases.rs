@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use pim_authz::failpoints::{
     Gate, Rule,
-    gates::{count, hold},
+    gates::{Closed, count, hold},
 };
+use tokio::task::JoinHandle;
+use tonic::Status;
 
 use crate::{
     harness::{Database, LONG, Server, Verdict, World, needs},
-    postgres_proxy::{Traffic, reply, request},
+    postgres_proxy::{Fault, Traffic, reply, request},
 };
 
 /// A lease that ends during a schedule.
@@ -129,40 +131,80 @@ async fn lease_from_send() {
     needs(&[Rule::LeaseFromSend], schedule).await;
 }
 
-/// A Check finds Julia before the lease ends, and the product after two writes, which a load
-/// has read that was sent before. She may view `hat` all the time.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lease_checked_last() {
-    let schedule = async |database| {
-        let writer = World::writer(&database, LONG).await;
-        let reader = Server::start_with_lease(&database, LEASE).await;
-        // Products are cached one by one.
-        let _index = reader.proxy.hold(request("copy_products").every());
-        let world = World {
-            reader,
-            writer,
-            database,
-        };
-        world.reader_knows("julia", "cap").await;
+/// A world whose reader has no index: it caches products one by one.
+async fn world_without_index(database: Database, reader: Server) -> World {
+    let _index = reader.proxy.hold(request("copy_products").every());
+    let world = World {
+        writer: World::writer(&database, LONG).await,
+        reader,
+        database,
+    };
+    world.reader_knows("julia", "cap").await;
+    world
+}
+
+/// A Check of Julia that has found her, and a load of `hat` that has been sent.
+struct Straddling {
+    check: JoinHandle<Result<bool, Status>>,
+    found: Closed,
+    load: Fault,
+}
+
+impl Straddling {
+    async fn begin(world: &World) -> Self {
         let load = world.reader.proxy.hold(request("find_facts"));
         let _unanswered = tokio::spawn(world.check("mary", "hat"));
         load.arrived().await;
-        let log = world.reader.proxy.hold(request("read_log").every());
-        log.arrived().await;
-        // It would find that its lease was ended.
-        let _renewals = world.reader.proxy.hold(request("renew").every());
         let found = hold(Gate::SubjectsFound);
         let check = world.checking().await;
         found.arrived().await;
+        Self { check, found, load }
+    }
+
+    /// Makes two writes, between which and after which Julia may view `hat`, too; then the
+    /// load runs, and after it the Check continues.
+    async fn end_after_two_writes(self, world: &World) -> Verdict {
         let groups = ["admins", "editors"];
         let put = world.writer.put_user("julia", &groups, "");
         put.await.unwrap();
         world.move_products(&["hat"], "other").await;
         let loaded = count(Gate::LoadEnded);
-        load.release();
+        self.load.release();
         loaded.arrived().await;
-        found.release();
-        Verdict::of(check.await.unwrap(), true)
+        self.found.release();
+        Verdict::of(self.check.await.unwrap(), true)
+    }
+}
+
+/// The lease ends during a Check.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lease_checked_last() {
+    let schedule = async |database: Database| {
+        let reader = Server::start_with_lease(&database, LEASE).await;
+        let world = world_without_index(database, reader).await;
+        let straddling = Straddling::begin(&world).await;
+        let log = world.reader.proxy.hold(request("read_log").every());
+        log.arrived().await;
+        // It would find that its lease was ended.
+        let _renewals = world.reader.proxy.hold(request("renew").every());
+        straddling.end_after_two_writes(&world).await
     };
     needs(&[Rule::LeaseCheckedLast], schedule).await;
+}
+
+/// The reader stops during a Check, without waiting for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leave_stops_first() {
+    let schedule = async |database: Database| {
+        let reader = World::hasty_reader(&database).await;
+        let mut world = world_without_index(database, reader).await;
+        let straddling = Straddling::begin(&world).await;
+        let leaves = world.reader.proxy.hold(reply("leave"));
+        world.reader.served.begin_stop();
+        leaves.arrived().await;
+        let verdict = straddling.end_after_two_writes(&world).await;
+        leaves.release();
+        verdict
+    };
+    needs(&[Rule::LeaveStopsFirst], schedule).await;
 }

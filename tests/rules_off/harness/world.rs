@@ -7,8 +7,8 @@ use pim_authz::pb::{
 use tokio::task::JoinHandle;
 use tonic::Status;
 
-use super::{Database, File, Server, TENANT, Verdict, file, product, user};
-use crate::postgres_proxy::{Fault, reply, request};
+use super::{Database, File, Server, TENANT, TestServer, Verdict, file, product, user};
+use crate::postgres_proxy::{Fault, Proxy, reply, request};
 
 /// A lease that neither ends nor is renewed during a schedule.
 pub(crate) const LONG: Duration = Duration::from_mins(5);
@@ -57,6 +57,21 @@ impl World {
         let writer = Server::start_with_lease(database, lease).await;
         writer.import(&company()).await;
         writer
+    }
+
+    /// Starts a reader that waits for no call when it stops.
+    pub(crate) async fn hasty_reader(database: &Database) -> Server {
+        let (proxy, through) = Proxy::before(database.url()).await;
+        let mut config = TestServer::config(database);
+        config.database_url = through;
+        config.cache.lease = LONG;
+        config.drain = Duration::ZERO;
+        let served = TestServer::start_with(config, database.clone()).await;
+        Server {
+            channel: served.channel().await,
+            proxy,
+            served,
+        }
     }
 
     /// Begins a Check of Julia on the reader, on a connection of its own: a call that is held
