@@ -38,7 +38,7 @@ pub(crate) const CHECK: &str = "/pim.authz.v1.AuthorizationService/Check";
 /// The path of a batch.
 pub(crate) const BATCH_CHECK: &str = "/pim.authz.v1.AuthorizationService/BatchCheck";
 
-/// Number of products, each of which a batch asks about, and of users.
+/// Number of products, one for each question of a batch, and of users.
 const PRODUCTS: usize = 1_000;
 const USERS: usize = 100;
 
