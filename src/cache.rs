@@ -56,6 +56,7 @@ mod upkeep;
 mod watermarks;
 
 pub use self::{
+    clock::Clock,
     core::Cache,
     counters::Status,
     error::CacheError,

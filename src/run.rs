@@ -360,6 +360,7 @@ fn cache_settings(arguments: CacheArguments) -> CacheSettings {
         bytes: u64::from(arguments.cache_mib) << 20,
         lease: milliseconds(arguments.lease_ms),
         poll: milliseconds(arguments.poll_ms),
+        ..CacheSettings::default()
     }
 }
 

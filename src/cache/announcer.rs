@@ -1,4 +1,8 @@
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hashbrown::HashMap;
 use tokio::{
@@ -14,7 +18,6 @@ use crate::{
 };
 
 use super::{
-    clock::Moment,
     core::{Cache, Core},
     error::CacheError,
     live_writes::{Announced, Wanted},
@@ -155,13 +158,13 @@ async fn wait_for_all(
     announced: AnnouncedGroup,
     (members, early): (Vec<Wanted>, EarlyLeases),
 ) {
-    let begun = Moment::now();
+    let begun = Instant::now();
     let waited = if is_disabled(Rule::CommitAfterWait) {
         Ok(())
     } else {
         acknowledged(&core, &store, announced, early).await
     };
-    let took = Moment::now().since(begun);
+    let took = begun.elapsed();
     meter::count_announcement_wait(took);
     let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     core.counters.last_wait_us.set(took);
@@ -200,15 +203,16 @@ async fn acknowledged(
     announced: AnnouncedGroup,
     early: EarlyLeases,
 ) -> Result<(), CacheError> {
+    let clock = core.settings.clock;
     let mut hint = armed_hint(core);
-    let early_clock = mistakes::early_clock(Moment::now);
+    let early_clock = mistakes::early_clock(|| clock.now());
     let mut waited_for = match early {
         Some(leases) => leases?,
         None => store.leases().await?,
     };
     // The clock is read after the reply has arrived: from here on, a lease that
     // is not renewed expires in time.
-    let begun = early_clock.unwrap_or_else(Moment::now);
+    let begun = early_clock.unwrap_or_else(|| clock.now());
     let over = |lease: &LeaseRow| begun.plus(mistakes::shortened_wait(until_over(lease.length)));
     if is_disabled(Rule::WaitForAcks) && announced.armed {
         return Ok(());
@@ -221,7 +225,7 @@ async fn acknowledged(
     let mut found = waited_for.clone();
     let mut dead = HashMap::new();
     loop {
-        let now = Moment::now();
+        let now = clock.now();
         let is_applied_here = core.notifications.applied() >= announced.seq;
         let here = core.lease.id().filter(|_| is_applied_here);
         waited_for.retain(|id, lease| {
@@ -244,7 +248,7 @@ async fn acknowledged(
         let _or_later = timeout(next.since(now).min(ACK_READ_INTERVAL), hint).await;
         hint = armed_hint(core);
         let waits_for_others = waited_for.keys().any(|id| Some(*id) != core.lease.id());
-        if waits_for_others || armed_from > Moment::now() {
+        if waits_for_others || armed_from > clock.now() {
             found = store.leases().await?;
         }
     }

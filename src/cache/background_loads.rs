@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::{FactKey, GroupId};
 
-use super::clock::Moment;
+use super::clock::{Clock, Moment};
 
 pub(super) use self::loading::start;
 
@@ -85,7 +85,7 @@ impl BackgroundLoads {
         });
         let begins = match load.state {
             State::UnderWay => false,
-            State::NotBefore(moment) => moment <= Moment::now(),
+            State::NotBefore(moment) => moment <= Clock::default().now(),
         };
         if begins {
             load.state = State::UnderWay;
@@ -100,11 +100,11 @@ impl BackgroundLoads {
         if kept {
             loads.remove(key);
         } else if let Some(load) = loads.get_mut(key) {
-            load.state = State::NotBefore(Moment::now().plus(load.pause));
+            load.state = State::NotBefore(Clock::default().now().plus(load.pause));
             load.pause = (load.pause * 2).min(LONGEST_PAUSE);
         }
         if loads.len() > 10_000 {
-            let now = Moment::now();
+            let now = Clock::default().now();
             loads.retain(|_, load| match load.state {
                 State::UnderWay => true,
                 State::NotBefore(moment) => now < moment,

@@ -15,7 +15,7 @@ use super::{
     background_loads::BackgroundLoads,
     cached_vocabulary::CachedVocabulary,
     caller_loads::{CallerCache, CallerLoads},
-    clock::Moment,
+    clock::Clock,
     counters::{Counters, Status},
     error::CacheError,
     lease::{Hold, Lease},
@@ -81,9 +81,9 @@ pub(super) enum Unconfirmed {
 
 impl Hold {
     /// Fails if the lease does not run at this moment.
-    fn require_running(self) -> Result<(), Unconfirmed> {
+    fn require_running(self, clock: Clock) -> Result<(), Unconfirmed> {
         let needs_none = is_disabled(Rule::LeaseChecked) || is_disabled(Rule::LeaseCheckedLast);
-        if Moment::now() < self.until || needs_none {
+        if clock.now() < self.until || needs_none {
             Ok(())
         } else {
             Err(Unconfirmed::NoLease)
@@ -108,7 +108,7 @@ impl Core {
             runtimes,
             announcements,
             watermarks: Watermarks::default(),
-            lease: Lease::default(),
+            lease: Lease::new(settings.clock),
             coalescer: LoadCoalescer::default(),
             background_loads: BackgroundLoads::default(),
             callers: CallerCache::default(),
@@ -116,7 +116,7 @@ impl Core {
             counters: Counters::default(),
             notifications: Notifications::default(),
             revisions: Revisions::default(),
-            live_writes: Arc::new(LiveWrites::new(settings.longest_wait() * 2)),
+            live_writes: Arc::new(LiveWrites::new(settings.longest_wait() * 2, settings.clock)),
             announcing: tokio::sync::Mutex::default(),
             maintenances: Mutex::default(),
         }
@@ -158,7 +158,7 @@ impl Core {
     /// (A4).
     pub(super) fn is_confirmed(&self, position: &ReadPosition) -> bool {
         let hold = self.lease.hold();
-        self.is_current(position, hold.epoch) && hold.require_running().is_ok()
+        self.is_current(position, hold.epoch) && hold.require_running(self.settings.clock).is_ok()
     }
 
     /// True if a fact is of `epoch` and not older than its watermark.
@@ -202,7 +202,7 @@ impl Core {
             return Err(Unconfirmed::Stale);
         }
         reach(Gate::WatermarksCompared);
-        mistakes::reloaded_end(hold, || self.lease.hold()).require_running()
+        mistakes::reloaded_end(hold, || self.lease.hold()).require_running(self.settings.clock)
     }
 
     /// Confirms a decision whose facts all come from one snapshot of this epoch,
@@ -212,7 +212,7 @@ impl Core {
         if hold.epoch != epoch {
             return Err(Unconfirmed::Stale);
         }
-        hold.require_running()
+        hold.require_running(self.settings.clock)
     }
 
     /// Waits up to [`LEASE_PATIENCE`] for the lease if it does not run.
@@ -406,7 +406,7 @@ mod tests {
     fn core() -> Core {
         let core = Core::of_test();
         core.lease.extend(Hold {
-            until: Moment::now().plus(Duration::from_hours(1)),
+            until: Clock::default().now().plus(Duration::from_hours(1)),
             epoch: EPOCH,
         });
         core
@@ -484,7 +484,7 @@ mod tests {
         assert!(core.confirm(&positions).is_err());
         assert!(core.confirm_snapshot(EPOCH).is_err());
         core.lease.extend(Hold {
-            until: Moment::now().plus(Duration::from_hours(1)),
+            until: Clock::default().now().plus(Duration::from_hours(1)),
             epoch: EPOCH + 1,
         });
         assert_eq!(core.confirm(&positions), Err(Unconfirmed::Stale));

@@ -12,7 +12,11 @@ use crate::{
     store::{LeaseConnection, LeaseId, LogRead, Store, StoreError},
 };
 
-use super::{clock::Moment, core::Core, lease::Hold};
+use super::{
+    clock::{Clock, Moment},
+    core::Core,
+    lease::Hold,
+};
 
 /// Pause before connecting again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -144,7 +148,7 @@ impl Follower {
             before = connection.read_log(u64::MAX, u64::MAX).await?;
         }
         let length = self.core.settings.lease;
-        let sent = Moment::now();
+        let sent = self.clock().now();
         connection.join(lease, length, self.applied).await?;
         let head = match mistakes::head_before_join(&before) {
             Some(head) => head,
@@ -184,7 +188,7 @@ impl Follower {
             Some(lease) => lease,
             None => self.join(connection).await?,
         };
-        let sent = Moment::now();
+        let sent = self.clock().now();
         let early = mistakes::log_before_row(|| Box::pin(self.read(connection))).await?;
         let length = self.core.settings.lease;
         let is_renewed = connection.renew(lease).await?
@@ -198,7 +202,7 @@ impl Follower {
             Some(read) => read,
             None => self.read(connection).await?,
         };
-        let hold = self.hold_from(mistakes::start_of_lease(sent, Moment::now));
+        let hold = self.hold_from(mistakes::start_of_lease(sent, || self.clock().now()));
         if !self.apply(connection, &read).await? {
             return Ok(());
         }
@@ -208,6 +212,10 @@ impl Follower {
         }
         self.core.lease.extend(hold);
         self.acknowledge(connection, lease).await
+    }
+
+    fn clock(&self) -> Clock {
+        self.core.settings.clock
     }
 
     /// Returns the lease that begins at a moment.

@@ -8,7 +8,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::store::LeaseId;
 
-use super::clock::Moment;
+use super::clock::{Clock, Moment};
 
 /// The end of the lease and its epoch in one value, so that both come from the
 /// same renewal.
@@ -21,6 +21,7 @@ pub(super) struct Hold {
 /// The lease of this server, shared by the calls and the thread that renews it.
 #[derive(Debug)]
 pub(super) struct Lease {
+    clock: Clock,
     hold: ArcSwap<Hold>,
     id: Mutex<Option<LeaseId>>,
     renewed: watch::Sender<u64>,
@@ -31,17 +32,17 @@ const NONE: Hold = Hold {
     epoch: 0,
 };
 
-impl Default for Lease {
-    fn default() -> Self {
+impl Lease {
+    /// Creates a lease that does not run yet.
+    pub(super) fn new(clock: Clock) -> Self {
         Self {
+            clock,
             hold: ArcSwap::from_pointee(NONE),
             id: Mutex::new(None),
             renewed: watch::Sender::new(0),
         }
     }
-}
 
-impl Lease {
     /// Returns the end and the epoch of the lease.
     pub(super) fn hold(&self) -> Hold {
         **self.hold.load()
@@ -49,19 +50,19 @@ impl Lease {
 
     /// True if the lease runs now.
     pub(super) fn is_running(&self) -> bool {
-        Moment::now() < self.hold().until
+        self.clock.now() < self.hold().until
     }
 
     /// True if the lease ran and was not renewed in time; false if it was ended
     /// or never ran.
     pub(super) fn has_run_out(&self) -> bool {
         let until = self.hold().until;
-        until != Moment::NEVER && until <= Moment::now()
+        until != Moment::NEVER && until <= self.clock.now()
     }
 
     /// Returns the remaining time of the lease; zero if it does not run.
     pub(super) fn remaining(&self) -> Duration {
-        self.hold().until.since(Moment::now())
+        self.hold().until.since(self.clock.now())
     }
 
     /// Returns the id of the lease. `None`: this server has not joined.

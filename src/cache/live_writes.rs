@@ -8,7 +8,10 @@ use tokio::sync::oneshot;
 
 use crate::{domain::FactKey, store::Announcement};
 
-use super::{clock::Moment, error::CacheError};
+use super::{
+    clock::{Clock, Moment},
+    error::CacheError,
+};
 
 /// A write that waits to be announced.
 #[derive(Debug)]
@@ -26,15 +29,17 @@ pub(super) struct LiveWrites {
     leftovers: Mutex<Option<Moment>>,
     /// How long an unused intent may take to appear.
     patience: Duration,
+    clock: Clock,
 }
 
 impl LiveWrites {
     /// Creates the empty set. An unused intent appears within `patience`.
-    pub(super) fn new(patience: Duration) -> Self {
+    pub(super) fn new(patience: Duration, clock: Clock) -> Self {
         Self {
             live: Mutex::default(),
             leftovers: Mutex::default(),
             patience,
+            clock,
         }
     }
 
@@ -55,13 +60,13 @@ impl LiveWrites {
     /// Records that an unused intent of this server may be in the database, now
     /// or soon, so that the upkeep removes it.
     pub(super) fn expect_leftovers(&self) {
-        *self.leftovers() = Some(Moment::now().plus(self.patience));
+        *self.leftovers() = Some(self.clock.now().plus(self.patience));
     }
 
     /// True if unused intents may have to be removed.
     pub(super) fn expects_leftovers(&self) -> bool {
         let until = *self.leftovers();
-        until.is_some_and(|until| Moment::now() < until)
+        until.is_some_and(|until| self.clock.now() < until)
     }
 
     fn leftovers(&self) -> MutexGuard<'_, Option<Moment>> {

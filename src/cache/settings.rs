@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use super::clock::Clock;
+
 /// The bound on the difference of clock rates between hosts: 1 %.
 const CLOCK_RATE: f64 = 1.01;
 
@@ -30,6 +32,8 @@ pub struct CacheSettings {
     pub lease: Duration,
     /// Interval at which the log of announcements is read without a notification.
     pub poll: Duration,
+    /// The clock by which leases run.
+    pub clock: Clock,
 }
 
 impl CacheSettings {
@@ -68,6 +72,7 @@ impl Default for CacheSettings {
             bytes: 256 << 20,
             lease: Duration::from_secs(5),
             poll: Duration::from_millis(150),
+            clock: Clock::default(),
         }
     }
 }

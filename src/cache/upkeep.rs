@@ -85,7 +85,7 @@ impl Reaper {
     /// or they had no new beat for twice the wait for their own server. Such
     /// writes can never commit, whatever state their writer is in.
     async fn remove_dead(&mut self, core: &Core, store: &Store) -> Result<(), StoreError> {
-        let now = Moment::now();
+        let now = core.settings.clock.now();
         let mut beats = HashMap::new();
         let mut dead = Vec::new();
         for intent in store.intents().await? {

@@ -7,7 +7,7 @@ use std::{
     process::Stdio,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -95,15 +95,19 @@ impl Postgres {
     }
 
     async fn execute(&self, sql: &str) {
-        let url = self.running().loopback_url();
-        let (client, connection) = tokio_postgres::connect(url.expose_secret(), NoTls)
-            .await
-            .unwrap();
-        let connection = tokio::spawn(connection);
-        client.batch_execute(sql).await.unwrap();
-        drop(client);
-        connection.await.unwrap().unwrap();
+        execute(&self.running().loopback_url(), sql).await;
     }
+}
+
+/// Executes a statement in the database of a URL.
+async fn execute(url: &SecretString, sql: &str) {
+    let (client, connection) = tokio_postgres::connect(url.expose_secret(), NoTls)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
 }
 
 fn signal(process: u32, signal: Signal) {
@@ -135,6 +139,8 @@ impl ServerChannel {
 /// One server process and the channel to it.
 pub(crate) struct Server {
     child: Option<Child>,
+    /// It was killed or is shutting down.
+    is_ending: AtomicBool,
     pub(crate) channel: ServerChannel,
 }
 
@@ -163,7 +169,11 @@ impl<'p> Cluster<'p> {
             let (child, address) = cluster.spawn(number).await;
             let channel = ServerChannel(Arc::new(Mutex::new(channel(address))));
             let child = Some(child);
-            cluster.servers.push(Server { child, channel });
+            cluster.servers.push(Server {
+                child,
+                is_ending: AtomicBool::new(false),
+                channel,
+            });
         }
         cluster
     }
@@ -214,6 +224,27 @@ impl<'p> Cluster<'p> {
         signal(self.process(number), Signal::CONT);
     }
 
+    /// Kills a server, which is started again by [`Cluster::revive`].
+    pub(crate) fn kill(&self, number: usize) {
+        self.begin_end(number, Signal::KILL);
+    }
+
+    /// Shuts a server down in order; [`Cluster::revive`] starts it again.
+    pub(crate) fn terminate(&self, number: usize) {
+        self.begin_end(number, Signal::TERM);
+    }
+
+    fn begin_end(&self, number: usize, how: Signal) {
+        let server = &self.servers[number];
+        server.is_ending.store(true, Ordering::SeqCst);
+        signal(self.process(number), how);
+    }
+
+    /// Executes a statement in the database of the servers.
+    pub(crate) async fn execute(&self, sql: &str) {
+        execute(&self.postgres.url(&self.database), sql).await;
+    }
+
     /// Ends a server, by SIGKILL or by SIGTERM, and waits until it has exited.
     pub(crate) async fn end(&mut self, number: usize, at_once: bool) {
         let how = if at_once { Signal::KILL } else { Signal::TERM };
@@ -228,20 +259,22 @@ impl<'p> Cluster<'p> {
         *self.servers[number].channel.0.lock().unwrap() = channel(address);
     }
 
-    /// Restarts the servers that have exited by themselves, and returns their
-    /// number.
-    pub(crate) async fn revive(&mut self) -> usize {
-        let mut revived = 0;
+    /// Waits until the servers have exited that are killed or shut down, and restarts
+    /// them, and those that have exited by themselves.
+    pub(crate) async fn revive(&mut self) {
         for number in 0..self.servers.len() {
-            let child = self.servers[number].child.as_mut();
+            let server = &mut self.servers[number];
+            let is_ending = server.is_ending.swap(false, Ordering::SeqCst);
+            if let Some(child) = server.child.as_mut().filter(|_| is_ending) {
+                child.wait().await.unwrap();
+            }
+            let child = server.child.as_mut();
             let has_ended = child.is_none_or(|child| child.try_wait().unwrap().is_some());
             if has_ended {
                 self.servers[number].child = None;
                 self.start_server(number).await;
-                revived += 1;
             }
         }
-        revived
     }
 
     pub(crate) async fn restart_postgres(&mut self, immediately: bool) {

@@ -27,6 +27,7 @@ mod mutants;
 mod postgres_proxy;
 mod remade;
 mod scenario;
+mod statements;
 mod workload;
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A tenant that is deleted and created again repeatedly, reusing the numbers of
-//! the previous one, while readers query it.
+//! Tenants that are deleted and created again repeatedly, reusing the numbers of
+//! the previous one, while readers query them.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use tonic::{Code, Status, transport::Channel};
 
 use crate::workload::{PACE, PATIENCE, REST, Shared};
 
-const TENANT: &str = "remade";
+/// The tenants. Each is deleted and created by a server of its own.
+const TENANTS: [&str; 2] = ["remade", "remade-too"];
 
 /// State of the tenant: its one user may view its one product, may not, or the
 /// tenant does not exist.
@@ -26,30 +27,34 @@ enum State {
     Absent,
 }
 
-/// Deletes and creates the tenant until the scenario is over. After each write,
+/// Deletes and creates the tenants until the scenario is over. After each write,
 /// no server may return an earlier state (G1).
-pub(crate) fn remaker(shared: &Arc<Shared>) -> JoinHandle<()> {
+pub(crate) fn remakers(shared: &Arc<Shared>) -> impl Iterator<Item = JoinHandle<()>> {
+    let tenants = TENANTS.into_iter().enumerate();
+    // Not the first server, which the first fault affects.
+    tenants.map(|(number, tenant)| remaker(shared, tenant, 1 + number))
+}
+
+fn remaker(shared: &Arc<Shared>, tenant: &'static str, server: usize) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         let states = [State::Allows, State::Absent, State::Denies, State::Absent];
         for (number, state) in states.into_iter().cycle().enumerate() {
             let key = format!("remade-{number}");
-            let mut server = number;
+            let mut server = server;
             loop {
                 if shared.is_over() {
                     return;
                 }
-                // Not the first server, which the first fault affects.
-                let channel = 1 + server % (shared.channels().len() - 1);
-                let channel = shared.channels()[channel].current();
-                if let Ok(Ok(())) = timeout(PATIENCE, set(channel, state, &key)).await {
+                let channel = shared.channels()[server].current();
+                if let Ok(Ok(())) = timeout(PATIENCE, set(channel, tenant, state, &key)).await {
                     break;
                 }
-                server += 1;
+                server = if server == 1 { 2 } else { 1 };
                 sleep(REST).await;
             }
             for (server, channel) in shared.channels().iter().enumerate() {
-                let response = timeout(PATIENCE, read_state(channel.current())).await;
+                let response = timeout(PATIENCE, read_state(channel.current(), tenant)).await;
                 if let Ok(Some(found)) = response {
                     assert_eq!(found, state, "server {server} after write {number}");
                 }
@@ -60,23 +65,26 @@ pub(crate) fn remaker(shared: &Arc<Shared>) -> JoinHandle<()> {
     })
 }
 
-/// Queries one server for the tenant until the scenario is over, so that it may
+/// Queries one server for the tenants until the scenario is over, so that they may
 /// be loaded at any time.
 pub(crate) fn reader(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        while !shared.is_over() {
+        for tenant in TENANTS.into_iter().cycle() {
+            if shared.is_over() {
+                return;
+            }
             let channel = shared.channels()[server].current();
-            let _whatever = timeout(PATIENCE, read_state(channel)).await;
+            let _whatever = timeout(PATIENCE, read_state(channel, tenant)).await;
             sleep(PACE).await;
         }
     })
 }
 
 /// Returns the state of the tenant; `None` if the server does not answer.
-async fn read_state(channel: Channel) -> Option<State> {
+async fn read_state(channel: Channel, tenant: &str) -> Option<State> {
     let request = pb::CheckRequest {
-        tenant: TENANT.into(),
+        tenant: tenant.into(),
         subject: Some(pb::Subject {
             r#type: "user".into(),
             id: "u".into(),
@@ -101,10 +109,10 @@ async fn read_state(channel: Channel) -> Option<State> {
     }
 }
 
-async fn set(channel: Channel, state: State, key: &str) -> Result<(), Status> {
+async fn set(channel: Channel, tenant: &str, state: State, key: &str) -> Result<(), Status> {
     if state == State::Absent {
         let request = pb::DeleteTenantRequest {
-            tenant: TENANT.into(),
+            tenant: tenant.into(),
             idempotency_key: key.into(),
             ..Default::default()
         };
@@ -121,7 +129,7 @@ async fn set(channel: Channel, state: State, key: &str) -> Result<(), Status> {
         ("product_category_accesses.csv", &rights),
     ];
     let header = pb::ImportHeader {
-        tenant: TENANT.into(),
+        tenant: tenant.into(),
         edition: pb::Edition::Enterprise.into(),
         idempotency_key: key.into(),
         ..Default::default()

@@ -6,7 +6,10 @@ use std::{
 };
 
 use pim_authz::pb::GetStatusResponse;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 use crate::{
     cluster::{Cluster, LEASE, Postgres},
@@ -60,34 +63,34 @@ pub(crate) async fn run(
     let lease = lease.unwrap_or(LEASE);
     let environment = environment.iter();
     let environment = environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let mut cluster = Cluster::start(postgres, SERVERS, lease, environment.collect()).await;
+    let cluster = Cluster::start(postgres, SERVERS, lease, environment.collect()).await;
+    under_load(cluster, async |cluster, _| {
+        for (server, fault) in faults.iter().enumerate() {
+            fault.begin(cluster, server).await;
+        }
+        let length = faults.iter().map(|fault| fault.length()).max();
+        sleep(length.unwrap_or_default()).await;
+        for (server, fault) in faults.iter().enumerate() {
+            fault.end(cluster, server).await;
+        }
+    })
+    .await
+}
+
+/// Runs what is done to a cluster under the load of all callers, and checks their
+/// history.
+pub(crate) async fn under_load(
+    mut cluster: Cluster<'_>,
+    faults: impl AsyncFnOnce(&mut Cluster<'_>, &Arc<Shared>),
+) -> Outcome {
     workload::set_up(cluster.servers[0].channel.current()).await;
     let channels = cluster.servers.iter().map(|server| server.channel.clone());
     let shared = Shared::new(channels.collect());
-    let mut callers = Vec::new();
-    for register in 0..REGISTERS {
-        callers.push(workload::writer(&shared, register));
-    }
-    for server in 0..SERVERS {
-        for registers in workload::READ_SETS {
-            callers.push(workload::reader(&shared, server, registers));
-        }
-        callers.push(workload::lister(&shared, server));
-        callers.push(workload::pager(&shared, server));
-        callers.push(remade::reader(&shared, server));
-    }
-    callers.push(remade::remaker(&shared));
+    let callers = callers(&shared);
     sleep(CALM).await;
-    for (server, fault) in faults.iter().enumerate() {
-        fault.begin(&mut cluster, server).await;
-    }
-    let length = faults.iter().map(|fault| fault.length()).max();
-    sleep(length.unwrap_or_default()).await;
-    for (server, fault) in faults.iter().enumerate() {
-        fault.end(&mut cluster, server).await;
-    }
+    faults(&mut cluster, &shared).await;
     cluster.revive().await;
-    let recovered = recover(&shared).await;
+    let recovered = recover(&shared, 2).await;
     sleep(CALM).await;
     let statuses = cluster.statuses().await;
     shared.end();
@@ -99,9 +102,27 @@ pub(crate) async fn run(
     outcome(&shared, &history, statuses, recovered)
 }
 
-/// Waits until every register is written and every server has answered again.
-/// True if that happened within [`RECOVERY`].
-async fn recover(shared: &Arc<Shared>) -> bool {
+/// Starts all writers and readers.
+fn callers(shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
+    let mut callers = Vec::new();
+    for register in 0..REGISTERS {
+        callers.push(workload::writer(shared, register));
+    }
+    for server in 0..SERVERS {
+        for registers in workload::READ_SETS {
+            callers.push(workload::reader(shared, server, registers));
+        }
+        callers.push(workload::lister(shared, server));
+        callers.push(workload::pager(shared, server));
+        callers.push(remade::reader(shared, server));
+    }
+    callers.extend(remade::remakers(shared));
+    callers
+}
+
+/// Waits until every register is written again, this many times, and every server has
+/// answered again. True if that happened within [`RECOVERY`].
+pub(crate) async fn recover(shared: &Shared, times: usize) -> bool {
     let (writes, reads) = {
         let history = shared.history.lock().unwrap();
         (history.writes.len(), history.reads.len())
@@ -119,7 +140,9 @@ async fn recover(shared: &Arc<Shared>) -> bool {
                 let who = format!("server {server}");
                 history.reads[reads..].iter().any(|read| read.who == who)
             };
-            if (0..REGISTERS).all(|register| written(register) > 1) && (0..SERVERS).all(answers) {
+            if (0..REGISTERS).all(|register| written(register) >= times)
+                && (0..SERVERS).all(answers)
+            {
                 return true;
             }
         }

@@ -82,7 +82,8 @@ impl Shared {
         })
     }
 
-    fn now(&self) -> Duration {
+    /// Returns the time since the load began.
+    pub(crate) fn now(&self) -> Duration {
         self.begun.elapsed()
     }
 

@@ -2,25 +2,28 @@
 
 use std::time::Duration;
 
-use pim_authz::failpoints::{Gate, Rule, gates::count};
+use pim_authz::{
+    cache::Clock,
+    failpoints::{Gate, Rule, gates::count},
+};
 
 use crate::{
-    harness::{Server, TENANT, Verdict, World, needs},
+    harness::{LONG, Server, TENANT, Verdict, World, needs},
     postgres_proxy::{Traffic, begin_of, reply, request},
 };
 
-/// A lease that ends during a schedule.
+/// A lease after which a write in a new epoch returns.
 const LEASE: Duration = Duration::from_secs(3);
 
 /// The primary changes while the reader is cut off: its lease row is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_wait_unless_armed() {
     let schedule = async |database| {
-        let world = World::with_leases(database, [LEASE; 2]).await;
+        let world = World::with_leases(database, [LONG; 2]).await;
         world.reader.answers_from_memory("julia", true).await;
         world.reader.proxy.set(Traffic::IsRefused);
         world.begin_epoch("second").await;
-        world.remove_julia().await;
+        world.remove_julia_in_time().await;
         world.check_after(false).await
     };
     needs(&[Rule::FullWaitUnlessArmed], schedule).await;
@@ -29,20 +32,21 @@ async fn full_wait_unless_armed() {
 /// The primary changes again during the first wait of an epoch, while the reader is cut off.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn arm_own_epoch() {
-    const LATE: Duration = Duration::from_secs(2);
     let schedule = async |database| {
-        let world = World::with_leases(database, [LEASE; 2]).await;
+        let world = World::with_leases(database, [LONG; 2]).await;
         let joined = world.reader.proxy.observe(reply("join"));
         world.begin_epoch("second").await;
         joined.arrived().await;
         world.reader_answers_again().await;
         world.reader.answers_from_memory("julia", true).await;
         let first = world.writer.putting_user("zoe", &[], "");
-        world.passes(LATE).await;
+        world.write_waits().await;
+        world.passes(LONG / 2);
+        world.reader_connects_again().await;
         world.reader.proxy.set(Traffic::IsRefused);
         world.begin_epoch("third").await;
-        first.await.unwrap().unwrap();
-        world.remove_julia().await;
+        world.returns_in_time(first).await.unwrap();
+        world.remove_julia_in_time().await;
         world.check_after(false).await
     };
     needs(&[Rule::ArmOwnEpoch], schedule).await;
@@ -96,7 +100,8 @@ async fn epoch_tag() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn epoch_is_condition() {
     let schedule = async |database| {
-        let writer = World::writer(&database, LEASE).await;
+        let clock = Clock::default();
+        let writer = World::writer(&database, LEASE, clock).await;
         database.execute(COPY).await;
         let commit = writer.proxy.hold(request(begin_of("use_intent")));
         let removal = writer.putting_user("julia", &[], "");

@@ -25,7 +25,7 @@ pub(crate) use self::{
     needed::{Verdict, needs},
     server::refusal,
     servers::{Server, TENANT, may_view, within},
-    world::{LONG, World},
+    world::{LONG, LONGER, World},
 };
 use self::{
     import::{File, file, header},

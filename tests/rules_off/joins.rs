@@ -5,7 +5,7 @@ use std::time::Duration;
 use pim_authz::failpoints::{Gate, Rule, gates::count};
 
 use crate::{
-    harness::{TENANT, World, needs},
+    harness::{LONGER, TENANT, World, needs},
     postgres_proxy::{Traffic, reply, request},
 };
 
@@ -17,7 +17,7 @@ const LEASE: Duration = Duration::from_secs(6);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn join_row_first_or_join_gives_no_lease() {
     let schedule = async |database| {
-        let world = World::with_lease(database, LEASE).await;
+        let world = World::with_leases(database, [LEASE, LONGER]).await;
         let load = world.reader.proxy.hold(reply("find_facts"));
         let early = world.checking().await;
         load.arrived().await;
@@ -47,12 +47,11 @@ async fn join_row_first_or_join_gives_no_lease() {
 /// it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_read_after_row() {
-    const ENDS: Duration = Duration::from_secs(3);
     let schedule = async |database| {
-        let world = World::with_lease(database, ENDS).await;
+        let world = World::new(database).await;
         world.reader.answers_from_memory("julia", true).await;
         world.reader.proxy.set(Traffic::IsRefused);
-        world.writer.put_user("zoe", &[], "").await.unwrap();
+        world.write_in_time().await;
         let renewal = world.reader.proxy.hold(request("renew"));
         world.reader.proxy.set(Traffic::Passes);
         renewal.arrived().await;

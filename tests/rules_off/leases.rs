@@ -1,34 +1,34 @@
 //! Rules about the lease of a server that loses its connection to PostgreSQL.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pim_authz::failpoints::{
-    Gate, Rule,
-    gates::{Closed, count, hold},
+use pim_authz::{
+    cache::Clock,
+    failpoints::{
+        Gate, Rule,
+        gates::{Closed, count, hold},
+    },
 };
 use tokio::task::JoinHandle;
 use tonic::Status;
 
 use crate::{
-    harness::{Database, LONG, Server, Verdict, World, needs},
+    harness::{Database, LONG, LONGER, Verdict, World, needs},
     postgres_proxy::{Fault, Traffic, reply, request},
 };
 
-/// A lease that ends during a schedule.
-const LEASE: Duration = Duration::from_secs(3);
-
-/// A world whose reader has this lease, and Julia in its cache.
-async fn world(database: Database, lease: Duration) -> World {
-    let world = World::with_lease(database, lease).await;
+/// A world whose reader has Julia in its cache.
+async fn world(database: Database) -> World {
+    let world = World::new(database).await;
     world.reader.answers_from_memory("julia", true).await;
     world
 }
 
 /// The reader is cut off before the write.
 async fn cut_off_reader(database: Database) -> Verdict {
-    let world = world(database, LEASE).await;
+    let world = world(database).await;
     world.reader.proxy.set(Traffic::IsRefused);
-    world.remove_julia().await;
+    world.remove_julia_in_time().await;
     world.check_after(false).await
 }
 
@@ -46,9 +46,9 @@ async fn wait_full_lease() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn until_before_floors() {
     let schedule = async |database| {
-        let world = world(database, LEASE).await;
+        let world = world(database).await;
         world.reader.proxy.set(Traffic::IsRefused);
-        world.remove_julia().await;
+        world.remove_julia_in_time().await;
         let compared = hold(Gate::WatermarksCompared);
         let check = world.checking().await;
         compared.arrived().await;
@@ -64,9 +64,9 @@ async fn until_before_floors() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn join_raises_floors() {
     let schedule = async |database| {
-        let world = world(database, LEASE).await;
+        let world = world(database).await;
         world.reader.proxy.set(Traffic::IsRefused);
-        world.remove_julia().await;
+        world.remove_julia_in_time().await;
         world.reader.proxy.set(Traffic::Passes);
         world.reader_answers_again().await;
         world.check_after(false).await
@@ -78,9 +78,9 @@ async fn join_raises_floors() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn renewal_hits_row() {
     let schedule = async |database| {
-        let world = world(database, LEASE).await;
+        let world = world(database).await;
         world.reader.proxy.set(Traffic::IsRefused);
-        world.writer.put_user("zoe", &[], "").await.unwrap();
+        world.write_in_time().await;
         world.reader.proxy.set(Traffic::Passes);
         world.reader_answers_again().await;
         let log = world.reader.proxy.hold(request("read_log").every());
@@ -91,16 +91,22 @@ async fn renewal_hits_row() {
     needs(&[Rule::RenewalHitsRow], schedule).await;
 }
 
-/// The reader renews its lease, and cannot read the log.
+/// The reader renews its lease during the wait of the write, and cannot read the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_applied_before_lease() {
     let schedule = async |database| {
-        let world = world(database, LEASE).await;
-        // On a new connection it renews first.
+        let world = world(database).await;
         world.reader.proxy.set(Traffic::DropsNotifications);
+        let lost = world.reader.proxy.swallow(request("read_log"));
+        lost.arrived().await;
+        let removal = world.removing_julia();
+        world.write_waits().await;
+        world.passes(LONG / 2);
+        // On a new connection it renews first.
         let log = world.reader.proxy.hold(request("read_log").every());
+        lost.release();
         log.arrived().await;
-        world.remove_julia().await;
+        world.returns_in_time(removal).await;
         world.check_after(false).await
     };
     needs(&[Rule::LogAppliedBeforeLease], schedule).await;
@@ -109,35 +115,40 @@ async fn log_applied_before_lease() {
 /// The log that a renewal reads arrives late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lease_from_send() {
-    const LATE: Duration = Duration::from_millis(1_200);
     let schedule = async |database| {
-        let world = world(database, Duration::from_secs(4)).await;
+        let world = world(database).await;
         let renewal = world.reader.proxy.hold(reply("renew"));
+        world.reader.proxy.cut(request("read_log")).arrived().await;
         renewal.arrived().await;
         let log = world.reader.proxy.hold(reply("read_log"));
         renewal.release();
         log.arrived().await;
-        let looks = world.writer.proxy.observe(reply("read_leases").every());
-        let announced = Instant::now();
         let removal = world.removing_julia();
-        while announced.elapsed() < LATE {
-            looks.arrived_times(looks.count() + 1).await;
-        }
-        let _next = world.reader.proxy.hold(request("read_log").every());
+        world.write_waits().await;
+        world.passes(LONG / 2);
+        let next = world.reader.proxy.hold(request("read_log").every());
         log.release();
-        removal.await.unwrap();
+        next.arrived().await;
+        world.returns_in_time(removal).await;
         world.check_after(false).await
     };
     needs(&[Rule::LeaseFromSend], schedule).await;
 }
 
-/// A world whose reader has no index: it caches products one by one.
-async fn world_without_index(database: Database, reader: Server) -> World {
+/// A world whose reader has no index: it caches products one by one. It waits for no call
+/// when it stops.
+async fn world_without_index(database: Database) -> World {
+    let clock = Clock::settable();
+    let reader = World::serve(&database, LONG, clock, |config| {
+        config.drain = Duration::ZERO;
+    });
+    let reader = reader.await;
     let _index = reader.proxy.hold(request("copy_products").every());
     let world = World {
-        writer: World::writer(&database, LONG).await,
+        writer: World::writer(&database, LONGER, clock).await,
         reader,
         database,
+        clock,
     };
     world.reader_knows("julia", "cap").await;
     world
@@ -165,9 +176,10 @@ impl Straddling {
     /// load runs, and after it the Check continues.
     async fn end_after_two_writes(self, world: &World) -> Verdict {
         let groups = ["admins", "editors"];
-        let put = world.writer.put_user("julia", &groups, "");
-        put.await.unwrap();
-        world.move_products(&["hat"], "other").await;
+        let put = world.writer.putting_user("julia", &groups, "");
+        world.returns_in_time(put).await.unwrap();
+        let moved = world.moving_products(&["hat"], "other");
+        world.returns_in_time(moved).await;
         let loaded = count(Gate::LoadEnded);
         self.load.release();
         loaded.arrived().await;
@@ -180,13 +192,10 @@ impl Straddling {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lease_checked_last() {
     let schedule = async |database: Database| {
-        let reader = Server::start_with_lease(&database, LEASE).await;
-        let world = world_without_index(database, reader).await;
+        let world = world_without_index(database).await;
         let straddling = Straddling::begin(&world).await;
         let log = world.reader.proxy.hold(request("read_log").every());
         log.arrived().await;
-        // It would find that its lease was ended.
-        let _renewals = world.reader.proxy.hold(request("renew").every());
         straddling.end_after_two_writes(&world).await
     };
     needs(&[Rule::LeaseCheckedLast], schedule).await;
@@ -196,8 +205,7 @@ async fn lease_checked_last() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leave_stops_first() {
     let schedule = async |database: Database| {
-        let reader = World::hasty_reader(&database).await;
-        let mut world = world_without_index(database, reader).await;
+        let mut world = world_without_index(database).await;
         let straddling = Straddling::begin(&world).await;
         let leaves = world.reader.proxy.hold(reply("leave"));
         world.reader.served.begin_stop();

@@ -1,16 +1,11 @@
 //! Rules about the acknowledgements that a write waits for.
 
-use std::time::Duration;
-
-use pim_authz::failpoints::Rule;
+use pim_authz::{cache::Clock, failpoints::Rule};
 
 use crate::{
-    harness::{Database, LONG, Server, TENANT, Verdict, World, needs},
+    harness::{Database, LONG, LONGER, TENANT, Verdict, World, needs},
     postgres_proxy::{Traffic, commit_of, reply, request},
 };
-
-/// A lease that ends during a schedule.
-const LEASE: Duration = Duration::from_secs(4);
 
 /// The reader does not read the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,16 +74,18 @@ async fn commit_after_wait() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registry_after_intent() {
     let schedule = async |database: Database| {
-        let writer = World::writer(&database, LONG).await;
+        let clock = Clock::settable();
+        let writer = World::writer(&database, LONGER, clock).await;
         let announce = writer.proxy.hold(request("announce"));
         let removal = writer.putting_user("julia", &[], "");
         announce.arrived().await;
-        let reader = Server::start_with_lease(&database, LONG).await;
+        let reader = World::serve(&database, LONG, clock, |_| {}).await;
         reader.answers_from_memory("julia", true).await;
         let world = World {
             reader,
             writer,
             database,
+            clock,
         };
         let log = world.reader.proxy.hold(request("read_log").every());
         log.arrived().await;
@@ -103,26 +100,30 @@ async fn registry_after_intent() {
 /// The reader renews its lease during the wait of a write, but reads the log only after it. So
 /// it has applied the announcement of that write, and not that of the next.
 ///
-/// It gives its connection up when the log does not arrive for half a lease, and renews the
-/// lease on the next one: for the second time when most of the wait is over.
+/// With `holds_leases`, the write reads the leases when the lease was renewed, after half of
+/// the wait.
 async fn renewed_during_a_wait(database: Database, holds_leases: bool) -> Verdict {
-    const BEFORE: Duration = Duration::from_millis(1_100);
-    let world = World::with_lease(database, LEASE).await;
+    let world = World::new(database).await;
     world.reader.answers_from_memory("julia", true).await;
-    // On a new connection it renews first.
     world.reader.proxy.set(Traffic::DropsNotifications);
-    let log = world.reader.proxy.hold(request("read_log").every());
-    log.arrived().await;
-    let renewals = world.reader.proxy.observe(reply("renew").every());
-    world.passes(BEFORE).await;
+    let lost = world.reader.proxy.swallow(request("read_log"));
+    lost.arrived().await;
     let leases = holds_leases.then(|| world.writer.proxy.hold(request("read_leases")));
     let first = world.writer.putting_user("zoe", &[], "");
-    renewals.arrived_times(2).await;
+    match &leases {
+        Some(leases) => leases.arrived().await,
+        None => world.write_waits().await,
+    }
+    world.passes(LONG / 2);
+    // On a new connection it renews first.
+    let log = world.reader.proxy.hold(request("read_log").every());
+    lost.release();
+    log.arrived().await;
     if let Some(leases) = &leases {
         leases.release();
     }
-    first.await.unwrap().unwrap();
-    let next = world.reader.proxy.hold(request("renew").every());
+    world.returns_in_time(first).await.unwrap();
+    let next = world.reader.proxy.hold(request("read_log").every());
     log.release();
     next.arrived().await;
     world.remove_julia_despite(&next).await;

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     cache::{
-        clock::Moment,
+        clock::Clock,
         core::Core,
         turns::{Progress, in_turn},
     },
@@ -52,7 +52,7 @@ pub(crate) fn want(core: &Arc<Core>, products: &Arc<TenantProducts>) {
         let mut loading = products.loading();
         let too_early = loading
             .not_before
-            .is_some_and(|not_before| Moment::now() < not_before);
+            .is_some_and(|not_before| Clock::default().now() < not_before);
         if loading.is_under_way || too_early {
             return;
         }
@@ -78,17 +78,17 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut loading = self.products.loading();
         loading.is_under_way = false;
-        loading.not_before = Some(Moment::now().plus(self.pause));
+        loading.not_before = Some(Clock::default().now().plus(self.pause));
     }
 }
 
 async fn load(core: Arc<Core>, mut under_way: UnderWay) {
     let products = Arc::clone(&under_way.products);
-    let begun = Moment::now();
+    let begun = Clock::default().now();
     let progress = Progress::default();
     let reading = Box::pin(read(&core, &products, &progress));
     let loaded = in_turn(&core.products.turns, &progress, reading).await;
-    let took = Moment::now().since(begun);
+    let took = Clock::default().now().since(begun);
     under_way.pause = match loaded {
         Ok(Loaded::Whole(base, as_of)) => {
             let (rows, bytes) = (base.len(), base.bytes());

@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 use imbl::HashMap;
 
 use crate::{
-    cache::clock::Moment,
+    cache::clock::{Clock, Moment},
     domain::{Code, FactKey, ProductFacts, ProductKind, ProductRef, Section, StoredProduct},
     failpoints::{Rule, is_disabled},
     store::{AsOf, IndexedProduct, TenantId},
@@ -157,7 +157,7 @@ impl TenantProducts {
             id,
             shown: ArcSwap::default(),
             loading: Mutex::default(),
-            last_request: AtomicU64::new(Moment::now().seconds()),
+            last_request: AtomicU64::new(Clock::default().now().seconds()),
         }
     }
 
@@ -182,12 +182,15 @@ impl TenantProducts {
     /// Returns the time since the last request, in seconds.
     pub(super) fn idle(&self) -> u64 {
         let last_request = self.last_request.load(Ordering::Relaxed);
-        Moment::now().seconds().saturating_sub(last_request)
+        Clock::default()
+            .now()
+            .seconds()
+            .saturating_sub(last_request)
     }
 
     /// Sets the time of the last request to now.
     pub(super) fn note_request(&self) {
-        let now = Moment::now().seconds();
+        let now = Clock::default().now().seconds();
         if self.last_request.load(Ordering::Relaxed) != now {
             self.last_request.store(now, Ordering::Relaxed);
         }

@@ -4,6 +4,7 @@ use pim_authz::pb::{
     self, Edition, authorization_service_client::AuthorizationServiceClient,
     directory_service_client::DirectoryServiceClient, tenant_service_client::TenantServiceClient,
 };
+use pim_authz::server::ServeConfig;
 use secrecy::SecretString;
 use tokio::{task::JoinHandle, time::timeout};
 use tonic::{Code, Status, transport::Channel};
@@ -37,10 +38,15 @@ impl Server {
     /// Starts a server on the database of a URL; it also keeps `held` from being
     /// dropped.
     pub(crate) async fn start_at(url: &SecretString, held: Database, lease: Duration) -> Self {
-        let (proxy, through) = Proxy::before(url).await;
-        let mut config = TestServer::config(&held);
-        config.database_url = through;
+        let mut config = TestServer::config_on(url.clone());
         config.cache.lease = lease;
+        Self::start_with(config, held).await
+    }
+
+    /// Starts a server with this configuration, behind a proxy.
+    pub(crate) async fn start_with(mut config: ServeConfig, held: Database) -> Self {
+        let (proxy, through) = Proxy::before(&config.database_url).await;
+        config.database_url = through;
         let server = TestServer::start_with(config, held).await;
         Self {
             channel: server.channel().await,

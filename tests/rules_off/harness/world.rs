@@ -1,17 +1,25 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pim_authz::pb::{
-    self, authorization_service_client::AuthorizationServiceClient,
-    catalog_service_client::CatalogServiceClient,
+use pim_authz::{
+    cache::Clock,
+    pb::{
+        self, authorization_service_client::AuthorizationServiceClient,
+        catalog_service_client::CatalogServiceClient,
+    },
+    server::ServeConfig,
 };
 use tokio::task::JoinHandle;
 use tonic::Status;
 
 use super::{Database, File, Server, TENANT, TestServer, Verdict, file, product, user};
-use crate::postgres_proxy::{Fault, Proxy, reply, request};
+use crate::postgres_proxy::{Fault, reply, request};
 
-/// A lease that neither ends nor is renewed during a schedule.
+/// A lease that ends during a schedule only where time [passes](World::passes), and is
+/// renewed only when its server connects again.
 pub(crate) const LONG: Duration = Duration::from_mins(5);
+
+/// A lease that does not end then, either.
+pub(crate) const LONGER: Duration = Duration::from_hours(1);
 
 /// Two servers of one company: one that answers from its cache, and one that writes.
 ///
@@ -22,25 +30,23 @@ pub(crate) struct World {
     pub(crate) reader: Server,
     pub(crate) writer: Server,
     pub(crate) database: Database,
+    /// The clock of both servers, so that they agree on how much time passes.
+    pub(crate) clock: Clock,
 }
 
 impl World {
     /// Starts both servers with leases that last. The reader's cache has what a Check of
     /// Mary needs.
     pub(crate) async fn new(database: Database) -> Self {
-        Self::with_lease(database, LONG).await
-    }
-
-    /// As [`World::new`], with this lease of the reader.
-    pub(crate) async fn with_lease(database: Database, lease: Duration) -> Self {
-        Self::with_leases(database, [lease, LONG]).await
+        Self::with_leases(database, [LONG, LONGER]).await
     }
 
     /// As [`World::new`], with these leases of the reader and of the writer.
     pub(crate) async fn with_leases(database: Database, leases: [Duration; 2]) -> Self {
         let [of_reader, of_writer] = leases;
-        let writer = Self::writer(&database, of_writer).await;
-        let reader = Server::start_with_lease(&database, of_reader).await;
+        let clock = Clock::settable();
+        let writer = Self::writer(&database, of_writer, clock).await;
+        let reader = Self::serve(&database, of_reader, clock, |_| {}).await;
         while reader.status().await.index_loads == 0 {
             reader.may_view(TENANT, "mary").await.unwrap();
         }
@@ -49,29 +55,29 @@ impl World {
             reader,
             writer,
             database,
+            clock,
         }
+    }
+
+    /// Starts a server with this lease and clock.
+    pub(crate) async fn serve(
+        database: &Database,
+        lease: Duration,
+        clock: Clock,
+        set: impl FnOnce(&mut ServeConfig),
+    ) -> Server {
+        let mut config = TestServer::config(database);
+        config.cache.lease = lease;
+        config.cache.clock = clock;
+        set(&mut config);
+        Server::start_with(config, database.clone()).await
     }
 
     /// Starts the writer alone.
-    pub(crate) async fn writer(database: &Database, lease: Duration) -> Server {
-        let writer = Server::start_with_lease(database, lease).await;
+    pub(crate) async fn writer(database: &Database, lease: Duration, clock: Clock) -> Server {
+        let writer = Self::serve(database, lease, clock, |_| {}).await;
         writer.import(&company()).await;
         writer
-    }
-
-    /// Starts a reader that waits for no call when it stops.
-    pub(crate) async fn hasty_reader(database: &Database) -> Server {
-        let (proxy, through) = Proxy::before(database.url()).await;
-        let mut config = TestServer::config(database);
-        config.database_url = through;
-        config.cache.lease = LONG;
-        config.drain = Duration::ZERO;
-        let served = TestServer::start_with(config, database.clone()).await;
-        Server {
-            channel: served.channel().await,
-            proxy,
-            served,
-        }
     }
 
     /// Begins a Check of Julia on the reader, on a connection of its own: a call that is held
@@ -193,13 +199,45 @@ impl World {
         }
     }
 
-    /// Waits until this much time has passed, counted by the writer's looks at the log.
-    pub(crate) async fn passes(&self, time: Duration) {
-        let begun = Instant::now();
-        let looks = self.writer.proxy.observe(request("read_log").every());
-        while begun.elapsed() < time {
-            looks.arrived_times(looks.count() + 1).await;
+    /// Lets time pass on both servers at once.
+    pub(crate) fn passes(&self, time: Duration) {
+        self.clock.set(time, 1_000);
+    }
+
+    /// Waits until a write has returned. While it waits for others, a quarter of the reader's
+    /// lease passes after the other.
+    pub(crate) async fn returns_in_time<T>(&self, mut write: JoinHandle<T>) -> T {
+        let looks = self.writer.proxy.observe(reply("read_leases").every());
+        loop {
+            tokio::select! {
+                written = &mut write => return written.unwrap(),
+                () = looks.arrived_times(looks.count() + 2) => self.passes(LONG / 4),
+            }
         }
+    }
+
+    /// Waits until a write waits for the reader.
+    pub(crate) async fn write_waits(&self) {
+        let looks = self.writer.proxy.observe(reply("read_leases").every());
+        looks.arrived_times(2).await;
+    }
+
+    /// Removes Julia from all groups, as time passes.
+    pub(crate) async fn remove_julia_in_time(&self) {
+        self.returns_in_time(self.removing_julia()).await;
+    }
+
+    /// Makes a write that concerns no question, as time passes.
+    pub(crate) async fn write_in_time(&self) {
+        let write = self.writer.putting_user("zoe", &[], "");
+        self.returns_in_time(write).await.unwrap();
+    }
+
+    /// Cuts the connection of the reader's lease. On the next one it renews the lease first.
+    pub(crate) async fn reader_connects_again(&self) {
+        let renewal = self.reader.proxy.observe(reply("renew"));
+        self.reader.proxy.cut(request("read_log")).arrived().await;
+        renewal.arrived().await;
     }
 
     /// Makes the writer find another primary, and waits until it has joined the new epoch.

@@ -13,6 +13,8 @@ pub(super) enum RequestKind {
         /// Name of the statement; `None` if its text does not begin with one.
         name: Option<String>,
         is_first_in_transaction: bool,
+        /// The first named statement of its transaction, if it is in one.
+        transaction: Option<String>,
     },
     /// Begins a transaction.
     Begin,
@@ -129,6 +131,7 @@ impl Conversation {
             _ if only_sets(sql) => RequestKind::Statement {
                 name: name_of(sql),
                 is_first_in_transaction: false,
+                transaction: None,
             },
             _ => self.statement(name_of(sql)),
         }
@@ -143,6 +146,7 @@ impl Conversation {
         RequestKind::Statement {
             name,
             is_first_in_transaction,
+            transaction: self.transaction.as_ref().and_then(|it| it.first().cloned()),
         }
     }
 

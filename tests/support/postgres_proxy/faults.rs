@@ -1,6 +1,9 @@
 //! Points at which a test intercepts statements, and the actions there.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 use tokio::sync::watch;
 
@@ -10,6 +13,8 @@ use super::conversation::RequestKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Named(&'static str),
+    /// A statement of a transaction: the transaction's first named statement, and this one.
+    Within(&'static str, &'static str),
     Begin,
     BeginOf(&'static str),
     CommitOf(&'static str),
@@ -20,6 +25,12 @@ impl From<&'static str> for Place {
     fn from(name: &'static str) -> Self {
         Self::Named(name)
     }
+}
+
+/// Returns the place of a statement in a transaction whose first named statement is
+/// `first`.
+pub(crate) fn within(first: &'static str, name: &'static str) -> Place {
+    Place::Within(first, name)
 }
 
 /// Returns the place of any BEGIN.
@@ -111,10 +122,17 @@ impl Point {
                 name.as_deref() == Some(wanted)
             }
             (
+                Place::Within(wanted_first, wanted),
+                RequestKind::Statement {
+                    name, transaction, ..
+                },
+            ) => name.as_deref() == Some(wanted) && transaction.as_deref() == Some(wanted_first),
+            (
                 Place::BeginOf(wanted),
                 RequestKind::Statement {
                     name,
                     is_first_in_transaction: true,
+                    ..
                 },
             ) => name.as_deref() == Some(wanted),
             (Place::Begin, RequestKind::Begin) => true,
@@ -160,9 +178,12 @@ pub(super) struct Stopped {
     state: Arc<State>,
 }
 
-/// The faults of one proxy.
+/// The faults of one proxy, and the statements that passed it.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Arc<Mutex<Vec<Armed>>>);
+pub(super) struct Faults {
+    armed: Arc<Mutex<Vec<Armed>>>,
+    seen: Mutex<BTreeSet<String>>,
+}
 
 impl Faults {
     pub(super) fn add(&self, point: Point, action: Action) -> Fault {
@@ -172,16 +193,27 @@ impl Faults {
             action,
             state: Arc::clone(&state),
         };
-        self.0.lock().unwrap().push(armed);
-        let faults = Arc::clone(&self.0);
+        self.armed.lock().unwrap().push(armed);
+        let faults = Arc::clone(&self.armed);
         Fault { faults, state }
+    }
+
+    /// Returns the names of the statements that passed.
+    pub(super) fn seen(&self) -> BTreeSet<String> {
+        self.seen.lock().unwrap().clone()
     }
 
     /// Returns the actions at a point: all that only observe, then at most one
     /// other.
     pub(super) fn at(&self, kind: &RequestKind, side: Side) -> Vec<Stopped> {
+        if let RequestKind::Statement {
+            name: Some(name), ..
+        } = kind
+        {
+            self.seen.lock().unwrap().insert(name.clone());
+        }
         let (mut watched, mut stopped) = (Vec::new(), None);
-        self.0.lock().unwrap().retain_mut(|armed| {
+        self.armed.lock().unwrap().retain_mut(|armed| {
             let observes = armed.action == Action::Observe;
             if !armed.point.is_at(kind, side) || (stopped.is_some() && !observes) {
                 return true;

@@ -23,6 +23,7 @@ mod forwarding;
 mod wire;
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -36,7 +37,7 @@ use tokio::{
 
 use self::faults::{Action, Faults};
 pub(crate) use self::faults::{
-    Fault, Place, Point, begin, begin_of, commit_of, reply, request, rollback_of,
+    Fault, Place, Point, begin, begin_of, commit_of, reply, request, rollback_of, within,
 };
 
 /// Treatment of all traffic of the proxy.
@@ -125,6 +126,11 @@ impl Proxy {
     /// its own side's proxy.
     pub(crate) fn swallow(&self, at: impl Into<Point>) -> Fault {
         self.faults.add(at.into(), Action::Swallow)
+    }
+
+    /// Returns the names of all statements that have passed.
+    pub(crate) fn seen(&self) -> BTreeSet<String> {
+        self.faults.seen()
     }
 
     /// Only records that a point was reached.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    cache::{clock::Moment, lease::Hold},
+    cache::{clock::Clock, lease::Hold},
     domain::{
         Action, Context, Description, Edition, GroupFacts, GroupId, PermissionSet, Resource,
         ResourceType, ScopeSet, Section, SubjectKind,
@@ -57,7 +57,7 @@ fn as_of(seq: u64) -> AsOf {
 fn core() -> Core {
     let core = Core::of_test();
     core.lease.extend(Hold {
-        until: Moment::now().plus(Duration::from_hours(1)),
+        until: Clock::default().now().plus(Duration::from_hours(1)),
         epoch: EPOCH,
     });
     let vocabulary = Vocabulary {

@@ -1,0 +1,196 @@
+//! The statements, and what makes a server send them.
+
+use crate::postgres_proxy::{Place, commit_of, rollback_of, within};
+
+/// What makes a server send a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Provoked {
+    ByLoad,
+    /// Its connections were refused until its lease ended.
+    ByRejoining,
+    /// The primary is another.
+    ByNewEpoch,
+    /// It shuts down.
+    ByLeaving,
+    /// An announcement of the server got no reply.
+    ByLostAnnouncement,
+    /// A COMMIT of the server got no reply.
+    ByLostCommit,
+    /// Another server is killed.
+    ByDeadServer,
+    /// Another server is killed between its announcement and its commit.
+    ByDeadWriter,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) place: Place,
+    pub(super) provoked: Provoked,
+}
+
+impl Row {
+    /// Returns the name of the statement; of a COMMIT, that of a statement before it.
+    pub(super) fn name(self) -> &'static str {
+        match self.place {
+            Place::Named(name)
+            | Place::Within(_, name)
+            | Place::BeginOf(name)
+            | Place::CommitOf(name)
+            | Place::RollbackOf(name) => name,
+            Place::Begin => "",
+        }
+    }
+}
+
+/// Statements of a rehearsal, in its transaction.
+const REHEARSAL: [&str; 21] = [
+    "read_tenant",
+    "find_response",
+    "load_groups",
+    "load_subjects",
+    "load_apps",
+    "load_items",
+    "load_rights",
+    "subjects_wanted",
+    "items_wanted",
+    "prepare_staging",
+    "empty_staging",
+    "staging_size",
+    "stage_products",
+    "refuse_repeated",
+    "compare_products",
+    "find_parents",
+    "count_compared",
+    "list_refused",
+    "list_changed_products",
+    "begin_comparison",
+    "count_tenant",
+];
+
+/// Statements of a commit, in its transaction.
+const COMMIT: [&str; 40] = [
+    "use_intent",
+    "check_epoch",
+    "lock_tenant",
+    "find_response",
+    "load_groups",
+    "load_subjects",
+    "load_apps",
+    "load_items",
+    "load_rights",
+    "subjects_wanted",
+    "items_wanted",
+    "prepare_staging",
+    "empty_staging",
+    "staging_size",
+    "stage_products",
+    "refuse_repeated",
+    "refuse_unknown_parents",
+    "refuse_third_levels",
+    "compare_products",
+    "find_parents",
+    "count_compared",
+    "list_refused",
+    "list_changed_products",
+    "create_products",
+    "move_products",
+    "leave_categories",
+    "enter_categories",
+    "refresh_uncategorised",
+    "audit_products",
+    "write_subjects",
+    "write_subject_roles",
+    "write_memberships",
+    "write_rights",
+    "write_items",
+    "write_groups",
+    "create_tenant",
+    "delete_tenant",
+    "free_tenant_code",
+    "write_audit",
+    "finish_write",
+];
+
+/// Statements of the announcement, the wait and the upkeep.
+const WAIT: [&str; 6] = [
+    "announce",
+    "notify",
+    "read_leases",
+    "beat",
+    "withdraw",
+    "read_intents",
+];
+
+/// Statements of the lease and the log.
+const LEASE: [&str; 3] = ["read_log", "renew", "acknowledge"];
+
+/// Statements of a server that joins.
+const JOIN: [&str; 4] = ["prepare_session", "listen", "join_longest", "join"];
+
+/// Statements that load facts, for questions, lists and the administration.
+const LOADS: [&str; 12] = [
+    "join_in_bulk",
+    "find_facts",
+    "load_vocabulary",
+    "load_rights",
+    "begin_snapshot",
+    "snapshot_as_of",
+    "copy_products",
+    "copy_product_categories",
+    "nominate_products",
+    "products_among",
+    "levels_on",
+    "list_subject_entries",
+];
+
+/// Statements at which no server is struck: those of a server that starts, which
+/// answers nothing yet, and of the clean-up, once a minute.
+pub(super) const NOT_STRUCK: [&str; 12] = [
+    "find_schema",
+    "check_installation",
+    "mark_session",
+    "find_mark",
+    "durability",
+    "page_token_key",
+    "lock_clean_up",
+    "find_log_floor",
+    "clean_acks",
+    "clean_answers",
+    "clean_app_requests",
+    "clean_commit_log",
+];
+
+/// Returns all rows.
+pub(super) fn rows() -> Vec<Row> {
+    let within = |first: &'static str, names: &[&'static str]| -> Vec<Place> {
+        names.iter().map(|name| within(first, name)).collect()
+    };
+    let by_load = [
+        within("read_tenant", &REHEARSAL),
+        vec![rollback_of("read_tenant"), commit_of("stage_products")],
+        within("use_intent", &COMMIT),
+        vec![commit_of("finish_write"), rollback_of("use_intent")],
+        [&WAIT[..], &LEASE, &LOADS]
+            .concat()
+            .into_iter()
+            .map(Place::from)
+            .collect(),
+    ];
+    let by_load = by_load.concat().into_iter();
+    let rejoining = JOIN.into_iter().map(Place::from);
+    let others = [
+        (Place::from("begin_epoch"), Provoked::ByNewEpoch),
+        ("arm".into(), Provoked::ByNewEpoch),
+        ("leave".into(), Provoked::ByLeaving),
+        ("withdraw_unanswered".into(), Provoked::ByLostAnnouncement),
+        ("find_commit".into(), Provoked::ByLostCommit),
+        ("end_lease".into(), Provoked::ByDeadServer),
+        ("reap".into(), Provoked::ByDeadWriter),
+    ];
+    let by_load = by_load.map(|place| (place, Provoked::ByLoad));
+    let rejoining = rejoining.map(|place| (place, Provoked::ByRejoining));
+    let all = by_load.chain(rejoining).chain(others);
+    all.map(|(place, provoked)| Row { place, provoked })
+        .collect()
+}
