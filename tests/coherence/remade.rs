@@ -60,7 +60,7 @@ fn remaker(shared: &Arc<Shared>, tenant: &'static str, server: usize) -> JoinHan
                 }
             }
             // An import is expensive for all servers.
-            sleep(REST * 4).await;
+            sleep(REST * 2).await;
         }
     })
 }

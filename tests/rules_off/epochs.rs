@@ -12,7 +12,7 @@ use crate::{
     postgres_proxy::{Traffic, begin_of, reply, request},
 };
 
-/// A lease after which a write in a new epoch returns.
+/// A lease that is renewed during a schedule.
 const LEASE: Duration = Duration::from_secs(3);
 
 /// The primary changes while the reader is cut off: its lease row is gone.
@@ -33,7 +33,7 @@ async fn full_wait_unless_armed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn arm_own_epoch() {
     let schedule = async |database| {
-        let world = World::with_leases(database, [LONG; 2]).await;
+        let world = World::with_leases(database, [LONG, LEASE]).await;
         let joined = world.reader.proxy.observe(reply("join"));
         world.begin_epoch("second").await;
         joined.arrived().await;

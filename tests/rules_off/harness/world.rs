@@ -207,19 +207,21 @@ impl World {
     /// Waits until a write has returned. While it waits for others, a quarter of the reader's
     /// lease passes after the other.
     pub(crate) async fn returns_in_time<T>(&self, mut write: JoinHandle<T>) -> T {
-        let looks = self.writer.proxy.observe(reply("read_leases").every());
         loop {
             tokio::select! {
                 written = &mut write => return written.unwrap(),
-                () = looks.arrived_times(looks.count() + 2) => self.passes(LONG / 4),
+                () = self.write_waits() => self.passes(LONG / 4),
             }
         }
     }
 
-    /// Waits until a write waits for the reader.
+    /// Waits until a write waits for another server: its own has applied the announcement.
     pub(crate) async fn write_waits(&self) {
         let looks = self.writer.proxy.observe(reply("read_leases").every());
-        looks.arrived_times(2).await;
+        looks.arrived().await;
+        let applied = self.writer.proxy.observe(reply("read_log").every());
+        applied.arrived_times(2).await;
+        looks.arrived_times(looks.count() + 1).await;
     }
 
     /// Removes Julia from all groups, as time passes.
@@ -233,11 +235,15 @@ impl World {
         self.returns_in_time(write).await.unwrap();
     }
 
-    /// Cuts the connection of the reader's lease. On the next one it renews the lease first.
+    /// Cuts the connection of the reader's lease, and waits until it has renewed the lease on
+    /// the next one.
     pub(crate) async fn reader_connects_again(&self) {
         let renewal = self.reader.proxy.observe(reply("renew"));
         self.reader.proxy.cut(request("read_log")).arrived().await;
         renewal.arrived().await;
+        // It reads the log, extends the lease, and reads the log again.
+        let logs = self.reader.proxy.observe(request("read_log").every());
+        logs.arrived_times(2).await;
     }
 
     /// Makes the writer find another primary, and waits until it has joined the new epoch.
