@@ -63,6 +63,12 @@ mod holds {
         var("PIM_AUTHZ_FAILPOINT_STRETCH_MS").map_or(0, |ms| ms.parse().unwrap_or(0))
     });
 
+    /// Blocks a call at a gate until it may proceed.
+    type Turns = Arc<dyn Fn(Gate) + Send + Sync>;
+
+    /// Decides when each call proceeds, if set.
+    static TURNS: Mutex<Option<Turns>> = Mutex::new(None);
+
     /// Number of gates passed at which a pause is possible.
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
@@ -120,6 +126,12 @@ mod holds {
         close(gate, true)
     }
 
+    /// Calls `turns` for each call at each gate from now on, until it is `None`: the call
+    /// proceeds when `turns` returns.
+    pub fn take_turns(turns: Option<Turns>) {
+        *TURNS.lock().unwrap_or_else(PoisonError::into_inner) = turns;
+    }
+
     /// Counts the calls that pass a gate.
     #[must_use]
     pub fn count(gate: Gate) -> Closed {
@@ -161,15 +173,22 @@ mod holds {
         if pauses > 0 && PASSED.fetch_add(1, Ordering::Relaxed).is_multiple_of(7) && *PAUSE_MS > 0 {
             thread::sleep(Duration::from_millis(*PAUSE_MS * pauses));
         }
-        let Some(state) = arrive(gate) else {
-            return;
-        };
+        if let Some(state) = arrive(gate) {
+            block(|| state.wait());
+        }
+        let turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(turns) = turns {
+            block(|| turns(gate));
+        }
+    }
+
+    fn block(wait: impl FnOnce()) {
         let has_other_threads = Handle::try_current()
             .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
         if has_other_threads {
-            block_in_place(|| state.wait());
+            block_in_place(wait);
         } else {
-            state.wait();
+            wait();
         }
     }
 
@@ -203,4 +222,4 @@ mod holds {
 
 pub use self::holds::reach;
 #[cfg(feature = "failpoints")]
-pub use self::holds::{Closed, count, hold};
+pub use self::holds::{Closed, count, hold, take_turns};

@@ -15,6 +15,7 @@
 
 mod cluster;
 mod fault;
+#[path = "../support/history.rs"]
 mod history;
 #[cfg(feature = "failpoints")]
 mod mutants;
@@ -25,6 +26,8 @@ mod mutants;
     reason = "here the whole traffic is disturbed, not single statements"
 )]
 mod postgres_proxy;
+#[path = "../support/registers.rs"]
+mod registers;
 mod remade;
 mod scenario;
 mod statements;

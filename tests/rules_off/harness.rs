@@ -22,7 +22,7 @@ mod world;
 
 pub(crate) use self::{
     database::Database,
-    needed::{Verdict, needs},
+    needed::{Verdict, needs, turn},
     server::refusal,
     servers::{Server, TENANT, may_view, within},
     world::{LONG, LONGER, World},

@@ -15,6 +15,8 @@
 mod epochs;
 mod facts;
 mod harness;
+#[path = "../support/history.rs"]
+mod history;
 mod joins;
 mod leases;
 mod lists;
@@ -22,5 +24,8 @@ mod log;
 #[path = "../support/postgres_proxy/proxy.rs"]
 #[expect(dead_code, unused_imports, reason = "other tests use more of it")]
 mod postgres_proxy;
+#[path = "../support/registers.rs"]
+mod registers;
+mod seeds;
 mod waits;
 mod writes;

@@ -3,9 +3,12 @@
 use crate::postgres_proxy::{Place, commit_of, rollback_of, within};
 
 /// What makes a server send a statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
 pub(super) enum Provoked {
+    /// Every server is under load.
     ByLoad,
+    /// Some servers make every kind of write.
+    ByWrites,
     /// Its connections were refused until its lease ended.
     ByRejoining,
     /// The primary is another.
@@ -166,18 +169,13 @@ pub(super) fn rows() -> Vec<Row> {
     let within = |first: &'static str, names: &[&'static str]| -> Vec<Place> {
         names.iter().map(|name| within(first, name)).collect()
     };
-    let by_load = [
+    let by_writes = [
         within("read_tenant", &REHEARSAL),
         vec![rollback_of("read_tenant"), commit_of("stage_products")],
         within("use_intent", &COMMIT),
         vec![commit_of("finish_write"), rollback_of("use_intent")],
-        [&WAIT[..], &LEASE, &LOADS]
-            .concat()
-            .into_iter()
-            .map(Place::from)
-            .collect(),
     ];
-    let by_load = by_load.concat().into_iter();
+    let by_load = [&WAIT[..], &LEASE, &LOADS].concat();
     let rejoining = JOIN.into_iter().map(Place::from);
     let others = [
         (Place::from("begin_epoch"), Provoked::ByNewEpoch),
@@ -188,9 +186,13 @@ pub(super) fn rows() -> Vec<Row> {
         ("end_lease".into(), Provoked::ByDeadServer),
         ("reap".into(), Provoked::ByDeadWriter),
     ];
-    let by_load = by_load.map(|place| (place, Provoked::ByLoad));
+    let by_writes = by_writes.concat().into_iter();
+    let by_writes = by_writes.map(|place| (place, Provoked::ByWrites));
+    let by_load = by_load
+        .into_iter()
+        .map(|name| (name.into(), Provoked::ByLoad));
     let rejoining = rejoining.map(|place| (place, Provoked::ByRejoining));
-    let all = by_load.chain(rejoining).chain(others);
+    let all = by_writes.chain(by_load).chain(rejoining).chain(others);
     all.map(|(place, provoked)| Row { place, provoked })
         .collect()
 }

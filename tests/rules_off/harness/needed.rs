@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use pim_authz::failpoints::{Rule, rules::switch_off};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tonic::{Code, Status};
 
 use super::{Database, within};
@@ -11,6 +11,11 @@ const LONGEST: Duration = Duration::from_mins(1);
 
 /// Locked while a schedule runs: rules and gates are those of the whole process.
 static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Waits until no schedule runs; none begins until the result is dropped.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().await
+}
 
 /// Whether what the callers of a schedule observed agrees with one order of the calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +45,7 @@ impl Verdict {
 pub(crate) async fn needs(rules: &[Rule], schedule: impl AsyncFn(Database) -> Verdict) {
     // Created before the turn, so that PostgreSQL runs as long as a schedule waits.
     let (with, without) = (Database::create().await, Database::create().await);
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let verdict = within(LONGEST, schedule(with)).await;
     assert_eq!(verdict, Verdict::Right, "with all rules");
     let _off = switch_off(rules);

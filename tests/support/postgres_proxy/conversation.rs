@@ -26,6 +26,24 @@ pub(super) enum RequestKind {
     Other,
 }
 
+impl RequestKind {
+    /// Returns the name of a statement, with the first one of its transaction; of the end of
+    /// a transaction, with its last one. `None` if nothing has a name.
+    pub(super) fn name(&self) -> Option<String> {
+        match self {
+            Self::Statement {
+                name, transaction, ..
+            } => match (transaction, name.as_ref()?) {
+                (Some(first), name) if first != name => Some(format!("{first}/{name}")),
+                (_, name) => Some(name.clone()),
+            },
+            Self::Commit(names) => Some(format!("COMMIT of {}", names.last()?)),
+            Self::Rollback(names) => Some(format!("ROLLBACK of {}", names.last()?)),
+            Self::Begin | Self::Other => None,
+        }
+    }
+}
+
 /// Messages that are forwarded together.
 pub(super) struct Request {
     pub(super) bytes: Vec<u8>,

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::conversation::RequestKind;
 
@@ -152,6 +152,16 @@ pub(super) enum Action {
     Observe,
 }
 
+/// Whether a message is forwarded when its turn comes, or its connection is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Pass,
+    Cut,
+}
+
+/// Decides, by the name of each request or reply, when its turn comes; `None`: at once.
+pub(crate) type Turns = Arc<dyn Fn(String) -> Option<oneshot::Receiver<Turn>> + Send + Sync>;
+
 /// A fault at a point, with the number of requests or replies that reached it.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
@@ -179,10 +189,17 @@ pub(super) struct Stopped {
 }
 
 /// The faults of one proxy, and the statements that passed it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Faults {
     armed: Arc<Mutex<Vec<Armed>>>,
     seen: Mutex<BTreeSet<String>>,
+    turns: Mutex<Option<Turns>>,
+}
+
+impl std::fmt::Debug for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Faults").field(&self.armed).finish()
+    }
 }
 
 impl Faults {
@@ -196,6 +213,21 @@ impl Faults {
         self.armed.lock().unwrap().push(armed);
         let faults = Arc::clone(&self.armed);
         Fault { faults, state }
+    }
+
+    /// Lets every message wait for its turn; `None`: none waits.
+    pub(super) fn take_turns(&self, turns: Option<Turns>) {
+        *self.turns.lock().unwrap() = turns;
+    }
+
+    /// Returns when the turn of a message comes; `None`: at once.
+    pub(super) fn turn(&self, kind: &RequestKind, side: Side) -> Option<oneshot::Receiver<Turn>> {
+        let turns = self.turns.lock().unwrap().clone()?;
+        let side = match side {
+            Side::Request => "",
+            Side::Reply => "reply of ",
+        };
+        turns(format!("{side}{}", kind.name()?))
     }
 
     /// Returns the names of the statements that passed.

@@ -11,14 +11,14 @@ use tokio::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::watch,
+    sync::{oneshot, watch},
     time::sleep,
 };
 
 use super::{
     Traffic,
     conversation::{Conversation, RequestKind},
-    faults::{Action, Faults, Side, Stopped},
+    faults::{Action, Faults, Side, Stopped, Turn},
     wire::{self, Message, Messages, Opening},
 };
 
@@ -80,6 +80,7 @@ async fn talk(
         shared: &shared,
         traffic,
         stopped: None,
+        turn: None,
     };
     tokio::select! {
         _ = requests.forward(from_client) => {}
@@ -151,6 +152,17 @@ async fn stop(
     Ok(())
 }
 
+/// Waits for the turn of a message.
+async fn take_turn(turn: Option<oneshot::Receiver<Turn>>) -> Result<(), Closed> {
+    let Some(turn) = turn else {
+        return Ok(());
+    };
+    match turn.await {
+        Ok(Turn::Cut) => Err(Closed),
+        Ok(Turn::Pass) | Err(_) => Ok(()),
+    }
+}
+
 struct Requests<'s> {
     to: OwnedWriteHalf,
     shared: &'s Shared,
@@ -184,6 +196,7 @@ impl Requests<'_> {
         if let Some(kind) = kind {
             let stopped = self.shared.faults.at(&kind, Side::Request);
             stop(stopped, &mut self.to, self.shared).await?;
+            take_turn(self.shared.faults.turn(&kind, Side::Request)).await?;
             self.conversation(|conversation| conversation.forwarded(kind));
         }
         self.to.write_all(bytes).await.map_err(|_| Closed)?;
@@ -202,6 +215,8 @@ struct Replies<'s> {
     traffic: watch::Receiver<Traffic>,
     /// Actions on the current reply, and the bytes of it received so far.
     stopped: Option<(Vec<Stopped>, Vec<u8>)>,
+    /// The turn of the current reply.
+    turn: Option<oneshot::Receiver<Turn>>,
 }
 
 impl Replies<'_> {
@@ -237,7 +252,9 @@ impl Replies<'_> {
             let mut conversation = self.shared.conversation.lock().unwrap();
             if let Some(kind) = conversation.begins_reply(message) {
                 let stopped = self.shared.faults.at(&kind, Side::Reply);
-                self.stopped = (!stopped.is_empty()).then(|| (stopped, Vec::new()));
+                self.turn = self.shared.faults.turn(&kind, Side::Reply);
+                let is_stopped = !stopped.is_empty() || self.turn.is_some();
+                self.stopped = is_stopped.then(|| (stopped, Vec::new()));
             }
             conversation.ends_reply(message)
         };
@@ -253,6 +270,7 @@ impl Replies<'_> {
         self.write(&before).await?;
         if let Some((stopped, bytes)) = self.stopped.take() {
             stop(stopped, &mut self.to, self.shared).await?;
+            take_turn(self.turn.take()).await?;
             passing.extend(bytes);
         }
         Ok(())

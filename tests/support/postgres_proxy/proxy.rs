@@ -37,7 +37,8 @@ use tokio::{
 
 use self::faults::{Action, Faults};
 pub(crate) use self::faults::{
-    Fault, Place, Point, begin, begin_of, commit_of, reply, request, rollback_of, within,
+    Fault, Place, Point, Turn, Turns, begin, begin_of, commit_of, reply, request, rollback_of,
+    within,
 };
 
 /// Treatment of all traffic of the proxy.
@@ -131,6 +132,11 @@ impl Proxy {
     /// Returns the names of all statements that have passed.
     pub(crate) fn seen(&self) -> BTreeSet<String> {
         self.faults.seen()
+    }
+
+    /// Lets every named statement and its reply wait for its turn; `None`: none waits.
+    pub(crate) fn take_turns(&self, turns: Option<Turns>) {
+        self.faults.take_turns(turns);
     }
 
     /// Only records that a point was reached.
