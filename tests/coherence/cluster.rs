@@ -4,6 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
     process::Stdio,
     sync::{
         Arc, Mutex,
@@ -186,6 +187,7 @@ impl<'p> Cluster<'p> {
             .args(["--poll-ms", "100"])
             .env("PIM_AUTHZ_DATABASE_URL", url.expose_secret())
             .env("PIM_AUTHZ_HTTP_LISTEN", "off")
+            .env("PIM_AUTHZ_FAILPOINT_CLOCK", self.clock(number))
             .env("RUST_LOG", "info")
             .env("NO_COLOR", "1")
             .envs(self.environment.iter().cloned())
@@ -209,6 +211,26 @@ impl<'p> Cluster<'p> {
             }
         });
         (child, address)
+    }
+
+    /// Returns the file with the setting of a server's clock.
+    fn clock(&self, number: usize) -> PathBuf {
+        let name = format!("{}-clock-{number}", self.database);
+        self.postgres.folder.path().join(name)
+    }
+
+    /// Sets the rate of a server's clock from now on, in thousandths of the host's, while the
+    /// server runs.
+    #[cfg(feature = "failpoints")]
+    pub(crate) fn set_clock_rate(&self, number: usize, permille: u64) {
+        use rustix::time::{ClockId, clock_gettime};
+        let time = clock_gettime(ClockId::Boottime);
+        let now = time.tv_sec * 1_000_000_000 + time.tv_nsec;
+        let file = self.clock(number);
+        // Replaced as a whole, since the server reads it at any time.
+        let new = file.with_extension("new");
+        fs::write(&new, format!("{now} {now} {permille}")).unwrap();
+        fs::rename(new, file).unwrap();
     }
 
     fn process(&self, number: usize) -> u32 {

@@ -7,9 +7,10 @@ use pim_authz::failpoints::Rule;
 use strum::IntoEnumIterator as _;
 
 use crate::{
-    cluster::Postgres,
+    cluster::{Cluster, LEASE, Postgres},
     fault::Fault,
-    scenario::{self, Verdict},
+    scenario::{self, SERVERS, Verdict, inject, under_load},
+    workload::PACE,
 };
 
 /// Rules whose absence these scenarios do not detect reliably: a violation takes
@@ -115,12 +116,16 @@ async fn each_rule_is_missed() {
     assert_eq!(survivors, Vec::<Rule>::new());
 }
 
-/// With all rules on, slow steps and clocks that run too fast or too slow cause
-/// no violation.
+/// With all rules on, slow steps and clocks that run too fast on one server and too slow on
+/// another cause no violation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_all_rules_nothing_is_found() {
     let mut postgres = Postgres::start().await;
-    for percent in ["99", "100", "101"] {
+    for rates in [
+        [990, 1_000, 1_010],
+        [1_010, 990, 1_000],
+        [1_000, 1_010, 990],
+    ] {
         for rule in [
             Rule::WaitForAcks,
             Rule::JoinRaisesFloors,
@@ -128,13 +133,20 @@ async fn with_all_rules_nothing_is_found() {
             Rule::WaitFullLease,
             Rule::FullWaitUnlessArmed,
         ] {
-            let environment = [
-                ("PIM_AUTHZ_FAILPOINT_CLOCK_PERCENT", percent),
-                ("PIM_AUTHZ_FAILPOINT_STRETCH_MS", STRETCH_MS),
-            ];
+            let slow = (
+                "PIM_AUTHZ_FAILPOINT_STRETCH_MS".to_owned(),
+                STRETCH_MS.to_owned(),
+            );
             let faults = faults(rule).unwrap_or_default();
-            let outcome = scenario::run(&mut postgres, faults, &environment).await;
-            assert_eq!(outcome.verdict, Verdict::Explained, "{percent} {rule}");
+            let cluster = Cluster::start(&mut postgres, SERVERS, LEASE, vec![slow]).await;
+            let outcome = under_load(cluster, PACE, async |cluster, _| {
+                for (server, rate) in rates.into_iter().enumerate() {
+                    cluster.set_clock_rate(server, rate);
+                }
+                inject(cluster, faults).await;
+            });
+            let outcome = outcome.await;
+            assert_eq!(outcome.verdict, Verdict::Explained, "{rates:?} {rule}");
             assert!(
                 outcome
                     .write_latency

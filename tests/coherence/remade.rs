@@ -13,7 +13,7 @@ use tokio::{
 };
 use tonic::{Code, Status, transport::Channel};
 
-use crate::workload::{PACE, PATIENCE, REST, Shared};
+use crate::workload::{PATIENCE, REST, Shared};
 
 /// The tenants. Each is deleted and created by a server of its own.
 const TENANTS: [&str; 2] = ["remade", "remade-too"];
@@ -76,7 +76,7 @@ pub(crate) fn reader(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
             }
             let channel = shared.channels()[server].current();
             let _whatever = timeout(PATIENCE, read_state(channel, tenant)).await;
-            sleep(PACE).await;
+            sleep(shared.pace).await;
         }
     })
 }

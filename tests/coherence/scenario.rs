@@ -16,7 +16,7 @@ use crate::{
     fault::Fault,
     history::{History, REGISTERS},
     registers, remade,
-    workload::{self, Shared},
+    workload::{self, PACE, Shared},
 };
 
 /// Number of servers of a cluster.
@@ -64,33 +64,39 @@ pub(crate) async fn run(
     let environment = environment.iter();
     let environment = environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let cluster = Cluster::start(postgres, SERVERS, lease, environment.collect()).await;
-    under_load(cluster, async |cluster, _| {
-        for (server, fault) in faults.iter().enumerate() {
-            fault.begin(cluster, server).await;
-        }
-        let length = faults.iter().map(|fault| fault.length()).max();
-        sleep(length.unwrap_or_default()).await;
-        for (server, fault) in faults.iter().enumerate() {
-            fault.end(cluster, server).await;
-        }
+    under_load(cluster, PACE, async |cluster, _| {
+        inject(cluster, faults).await;
     })
     .await
 }
 
-/// Runs what is done to a cluster under the load of all callers, and checks their
-/// history.
+/// Begins the faults, and ends them when the longest has lasted as long as it shall.
+pub(crate) async fn inject(cluster: &mut Cluster<'_>, faults: &[Fault]) {
+    for (server, fault) in faults.iter().enumerate() {
+        fault.begin(cluster, server).await;
+    }
+    let length = faults.iter().map(|fault| fault.length()).max();
+    sleep(length.unwrap_or_default()).await;
+    for (server, fault) in faults.iter().enumerate() {
+        fault.end(cluster, server).await;
+    }
+}
+
+/// Runs what is done to a cluster under the load of all callers, whose readers call at
+/// this interval, and checks their history.
 pub(crate) async fn under_load(
     mut cluster: Cluster<'_>,
+    pace: Duration,
     faults: impl AsyncFnOnce(&mut Cluster<'_>, &Arc<Shared>),
 ) -> Outcome {
     registers::set_up(cluster.servers[0].channel.current()).await;
     let channels = cluster.servers.iter().map(|server| server.channel.clone());
-    let shared = Shared::new(channels.collect());
+    let shared = Shared::new(channels.collect(), pace);
     let callers = callers(&shared);
     sleep(CALM).await;
     faults(&mut cluster, &shared).await;
     cluster.revive().await;
-    let recovered = recover(&shared).await;
+    let recovered = recover(&shared, 2).await;
     sleep(CALM).await;
     let statuses = cluster.statuses().await;
     shared.end();
@@ -120,8 +126,9 @@ fn callers(shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
     callers
 }
 
-/// Waits until every register is written and every server has answered again. True if that happened within [`RECOVERY`].
-async fn recover(shared: &Shared) -> bool {
+/// Waits until every register is written this many times and every server has answered
+/// again. True if that happened within [`RECOVERY`].
+pub(crate) async fn recover(shared: &Shared, times: usize) -> bool {
     let (writes, reads) = {
         let history = shared.history.lock().unwrap();
         (history.writes.len(), history.reads.len())
@@ -139,7 +146,9 @@ async fn recover(shared: &Shared) -> bool {
                 let who = format!("server {server}");
                 history.reads[reads..].iter().any(|read| read.who == who)
             };
-            if (0..REGISTERS).all(|register| written(register) > 1) && (0..SERVERS).all(answers) {
+            if (0..REGISTERS).all(|register| written(register) >= times)
+                && (0..SERVERS).all(answers)
+            {
                 return true;
             }
         }

@@ -6,28 +6,31 @@ mod table;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select_all};
 use strum::IntoEnumIterator as _;
 use tokio::time::{sleep, timeout};
 
-use self::table::{NOT_STRUCK, Provoked, Row, rows};
+use self::table::{Cause, NOT_STRUCK, Row, rows};
 use crate::{
     cluster::{Cluster, Postgres},
-    postgres_proxy::{Fault as Held, Traffic, commit_of, reply, request},
-    scenario::{SERVERS, Verdict, under_load},
+    postgres_proxy::{Fault as Held, Proxy, Traffic, commit_of, reply, request},
+    scenario::{SERVERS, Verdict, recover, under_load},
 };
 
 /// Lease of the servers.
-const LEASE: Duration = Duration::from_millis(400);
+const LEASE: Duration = Duration::from_millis(500);
+
+/// Interval between the calls of a reader: there are many cases.
+const PACE: Duration = Duration::from_millis(500);
 
 /// Maximum time until a statement is sent.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Server that is struck at the statements that every server sends.
-const ANY: usize = 0;
-
-/// Servers that make every kind of write, and are struck at the same time.
+/// Servers that make every kind of write.
 const WRITERS: [usize; 2] = [1, 2];
+
+/// Another server.
+const OTHER: usize = 0;
 
 /// A fault at a statement.
 #[derive(Clone, Copy, Debug)]
@@ -66,17 +69,19 @@ async fn strike(cluster: &Cluster<'_>, (server, row, strike): Cell) {
         Strike::CutAfter => proxy.cut(reply(row.place)),
         Strike::SwallowReply => proxy.swallow(reply(row.place)),
     };
-    let rivals = rivals(server, row.provoked);
+    let rivals = rivals(server, row.cause);
     let arrived = timeout(LONGEST, async {
-        if row.provoked == Provoked::ByNewEpoch {
-            rivals.iter().for_each(|rival| cluster.freeze(*rival));
+        if row.cause == Cause::NewEpoch {
+            freeze(cluster, &rivals);
         }
-        provoke(cluster, server, row.provoked).await;
-        rivals.iter().for_each(|rival| cluster.freeze(*rival));
+        provoke(cluster, server, row.cause).await;
+        freeze(cluster, &rivals);
         held.arrived().await;
     });
     assert!(arrived.await.is_ok(), "{row:?} was not sent");
-    rivals.iter().for_each(|rival| cluster.thaw(*rival));
+    for rival in &rivals {
+        cluster.thaw(*rival);
+    }
     match strike {
         Strike::Kill => cluster.kill(server),
         Strike::StopForHalfALease => stand_still(cluster, server, &held, LEASE / 2).await,
@@ -87,19 +92,25 @@ async fn strike(cluster: &Cluster<'_>, (server, row, strike): Cell) {
     held.release();
 }
 
+fn freeze(cluster: &Cluster<'_>, servers: &[usize]) {
+    for server in servers {
+        cluster.freeze(*server);
+    }
+}
+
 /// Returns the servers that stand still until a server has sent its statement: of several
 /// that can begin an epoch, or remove what a dead server left, the first one does.
-fn rivals(server: usize, provoked: Provoked) -> Vec<usize> {
+fn rivals(server: usize, cause: Cause) -> Vec<usize> {
     let other = WRITERS.into_iter().filter(|other| *other != server);
-    match provoked {
-        Provoked::ByNewEpoch => other.chain([ANY]).collect(),
-        Provoked::ByDeadServer | Provoked::ByDeadWriter => other.collect(),
-        Provoked::ByLoad
-        | Provoked::ByWrites
-        | Provoked::ByRejoining
-        | Provoked::ByLeaving
-        | Provoked::ByLostAnnouncement
-        | Provoked::ByLostCommit => Vec::new(),
+    match cause {
+        Cause::NewEpoch => other.chain([OTHER]).collect(),
+        Cause::DeadServer | Cause::DeadWriter => other.collect(),
+        Cause::Load
+        | Cause::Writes
+        | Cause::Rejoining
+        | Cause::Leaving
+        | Cause::LostAnnouncement
+        | Cause::LostCommit => Vec::new(),
     }
 }
 
@@ -111,31 +122,35 @@ async fn stand_still(cluster: &Cluster<'_>, server: usize, held: &Held, time: Du
 }
 
 /// Makes a server send a statement that the load alone does not.
-async fn provoke(cluster: &Cluster<'_>, server: usize, provoked: Provoked) {
+async fn provoke(cluster: &Cluster<'_>, server: usize, cause: Cause) {
     let proxy = &cluster.proxies[server];
-    match provoked {
-        Provoked::ByLoad | Provoked::ByWrites => {}
-        Provoked::ByRejoining => {
+    match cause {
+        Cause::Load | Cause::Writes => {}
+        Cause::Rejoining => {
+            // Another server ends its lease, so it joins again.
+            let others = (0..SERVERS).filter(|other| *other != server);
+            let ended = others.map(|other| cluster.proxies[other].observe(reply("end_lease")));
+            let ended: Vec<Held> = ended.collect();
             proxy.set(Traffic::IsRefused);
-            sleep(LEASE * 3 / 2).await;
+            select_all(ended.iter().map(|ended| Box::pin(ended.arrived()))).await;
             proxy.set(Traffic::Passes);
         }
-        Provoked::ByNewEpoch => {
+        Cause::NewEpoch => {
             let promote = "UPDATE pim_authz.head SET fingerprint = 'another'";
             cluster.execute(promote).await;
         }
-        Provoked::ByLeaving => cluster.terminate(server),
-        Provoked::ByLostAnnouncement => {
+        Cause::Leaving => cluster.terminate(server),
+        Cause::LostAnnouncement => {
             proxy.cut(reply("announce")).arrived().await;
         }
-        Provoked::ByLostCommit => {
+        Cause::LostCommit => {
             proxy.cut(reply(commit_of("finish_write"))).arrived().await;
         }
-        Provoked::ByDeadServer => cluster.kill(ANY),
-        Provoked::ByDeadWriter => {
-            let using = cluster.proxies[ANY].hold(request("use_intent"));
+        Cause::DeadServer => cluster.kill(OTHER),
+        Cause::DeadWriter => {
+            let using = cluster.proxies[OTHER].hold(request("use_intent"));
             using.arrived().await;
-            cluster.kill(ANY);
+            cluster.kill(OTHER);
             using.release();
         }
     }
@@ -144,56 +159,38 @@ async fn provoke(cluster: &Cluster<'_>, server: usize, provoked: Provoked) {
 /// A strike at a row, on one server.
 type Cell = (usize, Row, Strike);
 
-/// All cells of the table in rounds: up to three that the load alone provokes at once, or one
-/// that something else does.
-fn rounds() -> Vec<Vec<Cell>> {
+/// Returns the cells of the rows that something provokes, on these servers in turn.
+fn cells(cause: Cause, servers: &[usize]) -> Vec<Vec<Cell>> {
     let only = std::env::var("PIM_AUTHZ_COHERENCE_STATEMENT");
-    let is_wanted = |row: &Row| only.as_ref().is_ok_and(|only| only != row.name());
-    let cells = |provoked: Provoked, servers: &[usize]| -> Vec<Cell> {
-        let rows = rows().into_iter().filter(|row| !is_wanted(row));
-        let rows = rows.filter(|row| row.provoked == provoked);
-        rows.zip(servers.iter().cycle())
-            .flat_map(|(row, server)| STRIKES.map(|strike| (*server, row, strike)))
-            .collect()
-    };
-    let mut rounds = Vec::new();
-    let of_writers = cells(Provoked::ByWrites, &WRITERS);
-    let on = |server| of_writers.iter().filter(move |cell| cell.0 == server);
-    let of_any = cells(Provoked::ByLoad, &[ANY]);
-    let mut columns = [
-        on(WRITERS[0]).copied().collect::<Vec<_>>().into_iter(),
-        on(WRITERS[1]).copied().collect::<Vec<_>>().into_iter(),
-        of_any.into_iter(),
-    ];
-    loop {
-        let round: Vec<Cell> = columns.iter_mut().filter_map(Iterator::next).collect();
-        if round.is_empty() {
-            break;
-        }
-        rounds.push(round);
-    }
-    let others = Provoked::iter()
-        .filter(|provoked| !matches!(provoked, Provoked::ByWrites | Provoked::ByLoad));
-    let others = others.flat_map(|provoked| cells(provoked, &WRITERS[..1]));
-    rounds.extend(others.map(|cell| vec![cell]));
-    rounds
+    let is_wanted = |row: &Row| only.as_ref().map_or(true, |only| only == row.name());
+    let rows = rows().into_iter().filter(is_wanted);
+    let rows: Vec<Row> = rows.filter(|row| row.cause == cause).collect();
+    // Each server is struck at one row of a chunk.
+    let rounds = rows.chunks(servers.len()).flat_map(|rows| {
+        STRIKES.map(|strike| {
+            let cells = servers.iter().zip(rows);
+            cells.map(|(server, row)| (*server, *row, strike)).collect()
+        })
+    });
+    rounds.collect()
 }
 
-/// G1, G2 and one-instant decisions hold whatever happens at any statement, and the
-/// servers recover from it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_see_one_order_whatever_happens_at_a_statement() {
+/// Strikes in each round, and checks what the callers saw.
+async fn right_whatever_happens(rounds: Vec<Vec<Cell>>) {
     let mut postgres = Postgres::start().await;
     let cluster = Cluster::start(&mut postgres, SERVERS, LEASE, Vec::new()).await;
     let mut seen = BTreeSet::new();
-    let outcome = under_load(cluster, async |cluster, shared| {
-        for round in rounds() {
+    let outcome = under_load(cluster, PACE, async |cluster, shared| {
+        for round in rounds {
             println!("{:.1} s: {round:?}", shared.now().as_secs_f64());
-            let all = round.iter().map(|cell| strike(cluster, *cell));
-            join_all(all).await;
+            // What provokes a statement finds servers that have recovered.
+            if round.iter().any(|(_, row, _)| row.cause.is_fault()) {
+                assert!(recover(shared, 1).await, "not before {round:?}");
+            }
+            join_all(round.iter().map(|cell| strike(cluster, *cell))).await;
             cluster.revive().await;
         }
-        seen.extend(cluster.proxies.iter().flat_map(|proxy| proxy.seen()));
+        seen.extend(cluster.proxies.iter().flat_map(Proxy::seen));
     })
     .await;
     assert_eq!(outcome.verdict, Verdict::Explained);
@@ -201,4 +198,21 @@ async fn callers_see_one_order_whatever_happens_at_a_statement() {
     let known: BTreeSet<&str> = of_rows.chain(NOT_STRUCK).collect();
     seen.retain(|name| !known.contains(name.as_str()));
     assert_eq!(seen, BTreeSet::new(), "statements without a row");
+}
+
+/// G1, G2 and one-instant decisions hold whatever happens at a statement of a write, and the
+/// servers recover from it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_see_one_order_whatever_happens_in_a_write() {
+    right_whatever_happens(cells(Cause::Writes, &WRITERS)).await;
+}
+
+/// The same for statements of the lease, the log, loads and the upkeep.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_see_one_order_whatever_happens_at_other_statements() {
+    let faults = Cause::iter().filter(|cause| cause.is_fault());
+    let faults = faults.flat_map(|cause| cells(cause, &WRITERS[..1]));
+    // Another one goes on writing meanwhile.
+    let by_load = cells(Cause::Load, &[OTHER, WRITERS[0]]);
+    right_whatever_happens(faults.chain(by_load).collect()).await;
 }

@@ -22,7 +22,7 @@ use crate::{
 /// Timeout of one call; longer than a write may wait for a dead server.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Interval between the calls of a reader; a lister calls less often.
+/// Usual interval between the calls of a reader.
 pub(crate) const PACE: Duration = Duration::from_millis(150);
 
 /// Pause of each writer between writes, so that at times no write is pending.
@@ -31,6 +31,8 @@ pub(crate) const REST: Duration = Duration::from_millis(80);
 /// State shared by all clients.
 pub(crate) struct Shared {
     begun: Instant,
+    /// Interval between the calls of a reader; a lister calls less often.
+    pub(crate) pace: Duration,
     channels: Vec<ServerChannel>,
     is_over: AtomicBool,
     pub(crate) history: Mutex<History>,
@@ -49,9 +51,10 @@ struct Gap {
 }
 
 impl Shared {
-    pub(crate) fn new(channels: Vec<ServerChannel>) -> Arc<Self> {
+    pub(crate) fn new(channels: Vec<ServerChannel>, pace: Duration) -> Arc<Self> {
         Arc::new(Self {
             begun: Instant::now(),
+            pace,
             gaps: channels.iter().map(|_| Gap::default()).collect(),
             channels,
             is_over: AtomicBool::new(false),
@@ -176,7 +179,7 @@ pub(crate) fn reader(
 ) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        let mut pace = interval(PACE);
+        let mut pace = interval(shared.pace);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !shared.is_over() {
             pace.tick().await;
@@ -192,7 +195,7 @@ pub(crate) fn reader(
 pub(crate) fn pager(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        let mut pace = interval(PACE);
+        let mut pace = interval(shared.pace);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for user in ["u", "w"].into_iter().cycle() {
             if shared.is_over() {
@@ -211,7 +214,7 @@ pub(crate) fn pager(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
 pub(crate) fn lister(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        let mut pace = interval(PACE * 4);
+        let mut pace = interval(shared.pace * 4);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !shared.is_over() {
             pace.tick().await;

@@ -3,6 +3,7 @@
 
 use std::{
     future::poll_fn,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,7 +16,8 @@ use tokio_postgres::{AsyncMessage, Client, NoTls};
 use crate::{
     harness::Database,
     postgres_proxy::{
-        Proxy, Traffic, address_of, begin, begin_of, commit_of, reply, request, rollback_of,
+        Proxy, Traffic, Turn, address_of, begin, begin_of, commit_of, reply, request, rollback_of,
+        within,
     },
 };
 use secrecy::ExposeSecret as _;
@@ -358,4 +360,55 @@ async fn notifications_are_dropped_while_disabled() {
     // The connection is closed as soon as the notification arrives.
     let _either_way = client.batch_execute("NOTIFY seen, 'kept'").await;
     assert_eq!(notified.await.unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn statement_is_identified_by_its_transaction() {
+    let table = Table::create().await;
+    let cut = table.proxy.cut(request(within("other", "insert_row")));
+    let mut client = table.client().await;
+    client.execute(INSERT, &[&1]).await.unwrap();
+    let transaction = begin_transaction(&mut client).await;
+    transaction.execute(INSERT, &[&2]).await.unwrap();
+    transaction.commit().await.unwrap();
+    let transaction = begin_transaction(&mut client).await;
+    transaction
+        .batch_execute("-- other\nSELECT 1")
+        .await
+        .unwrap();
+    transaction.execute(INSERT, &[&3]).await.unwrap_err();
+    assert_eq!(cut.count(), 1);
+    assert_eq!(table.stored().await, [1, 2]);
+    let seen: Vec<String> = table.proxy.seen().into_iter().collect();
+    assert_eq!(seen, ["insert_row", "other"]);
+}
+
+/// Each message of a name waits until its turn comes; then it passes, or its connection is cut.
+#[tokio::test]
+async fn messages_wait_for_their_turn() {
+    let table = Table::create().await;
+    let (arrive, mut arrived) = tokio::sync::mpsc::unbounded_channel();
+    table.proxy.take_turns(Some(Arc::new(move |name| {
+        let (permit, turn) = tokio::sync::oneshot::channel();
+        arrive.send((name, permit)).unwrap();
+        Some(turn)
+    })));
+    let mut storing = table.storing(1).await;
+    let (name, permit) = arrived.recv().await.unwrap();
+    assert_eq!(name, "insert_row");
+    timeout(SILENCE, &mut storing).await.unwrap_err();
+    assert_eq!(table.stored().await, [0; 0]);
+    permit.send(Turn::Pass).unwrap();
+    let (name, permit) = arrived.recv().await.unwrap();
+    assert_eq!(name, "reply of insert_row");
+    timeout(SILENCE, &mut storing).await.unwrap_err();
+    permit.send(Turn::Pass).unwrap();
+    storing.await.unwrap().unwrap();
+    let storing = table.storing(2).await;
+    let (_, permit) = arrived.recv().await.unwrap();
+    permit.send(Turn::Cut).unwrap();
+    assert!(storing.await.unwrap().unwrap_err().is_closed());
+    table.proxy.take_turns(None);
+    table.storing(3).await.await.unwrap().unwrap();
+    assert_eq!(table.stored().await, [1, 3]);
 }

@@ -16,6 +16,7 @@ mod epochs;
 mod facts;
 mod harness;
 #[path = "../support/history.rs"]
+#[expect(dead_code, reason = "a failure prints it")]
 mod history;
 mod joins;
 mod leases;
@@ -25,6 +26,7 @@ mod log;
 #[expect(dead_code, unused_imports, reason = "other tests use more of it")]
 mod postgres_proxy;
 #[path = "../support/registers.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod registers;
 mod seeds;
 mod waits;

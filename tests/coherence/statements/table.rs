@@ -4,32 +4,39 @@ use crate::postgres_proxy::{Place, commit_of, rollback_of, within};
 
 /// What makes a server send a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
-pub(super) enum Provoked {
+pub(super) enum Cause {
     /// Every server is under load.
-    ByLoad,
+    Load,
     /// Some servers make every kind of write.
-    ByWrites,
+    Writes,
     /// Its connections were refused until its lease ended.
-    ByRejoining,
+    Rejoining,
     /// The primary is another.
-    ByNewEpoch,
+    NewEpoch,
     /// It shuts down.
-    ByLeaving,
+    Leaving,
     /// An announcement of the server got no reply.
-    ByLostAnnouncement,
+    LostAnnouncement,
     /// A COMMIT of the server got no reply.
-    ByLostCommit,
+    LostCommit,
     /// Another server is killed.
-    ByDeadServer,
+    DeadServer,
     /// Another server is killed between its announcement and its commit.
-    ByDeadWriter,
+    DeadWriter,
+}
+
+impl Cause {
+    /// True if the load alone does not make a server send it.
+    pub(super) fn is_fault(self) -> bool {
+        !matches!(self, Self::Load | Self::Writes)
+    }
 }
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub(super) place: Place,
-    pub(super) provoked: Provoked,
+    pub(super) cause: Cause,
 }
 
 impl Row {
@@ -115,8 +122,9 @@ const COMMIT: [&str; 40] = [
     "finish_write",
 ];
 
-/// Statements of the announcement, the wait and the upkeep.
-const WAIT: [&str; 6] = [
+/// Statements of the announcement, the wait and the upkeep, and the setting of an import.
+const WAIT: [&str; 7] = [
+    "join_in_bulk",
     "announce",
     "notify",
     "read_leases",
@@ -132,8 +140,7 @@ const LEASE: [&str; 3] = ["read_log", "renew", "acknowledge"];
 const JOIN: [&str; 4] = ["prepare_session", "listen", "join_longest", "join"];
 
 /// Statements that load facts, for questions, lists and the administration.
-const LOADS: [&str; 12] = [
-    "join_in_bulk",
+const LOADS: [&str; 11] = [
     "find_facts",
     "load_vocabulary",
     "load_rights",
@@ -174,25 +181,23 @@ pub(super) fn rows() -> Vec<Row> {
         vec![rollback_of("read_tenant"), commit_of("stage_products")],
         within("use_intent", &COMMIT),
         vec![commit_of("finish_write"), rollback_of("use_intent")],
+        WAIT.map(Place::from).to_vec(),
     ];
-    let by_load = [&WAIT[..], &LEASE, &LOADS].concat();
+    let by_load = [&LEASE[..], &LOADS].concat();
     let rejoining = JOIN.into_iter().map(Place::from);
     let others = [
-        (Place::from("begin_epoch"), Provoked::ByNewEpoch),
-        ("arm".into(), Provoked::ByNewEpoch),
-        ("leave".into(), Provoked::ByLeaving),
-        ("withdraw_unanswered".into(), Provoked::ByLostAnnouncement),
-        ("find_commit".into(), Provoked::ByLostCommit),
-        ("end_lease".into(), Provoked::ByDeadServer),
-        ("reap".into(), Provoked::ByDeadWriter),
+        (Place::from("begin_epoch"), Cause::NewEpoch),
+        ("arm".into(), Cause::NewEpoch),
+        ("leave".into(), Cause::Leaving),
+        ("withdraw_unanswered".into(), Cause::LostAnnouncement),
+        ("find_commit".into(), Cause::LostCommit),
+        ("end_lease".into(), Cause::DeadServer),
+        ("reap".into(), Cause::DeadWriter),
     ];
     let by_writes = by_writes.concat().into_iter();
-    let by_writes = by_writes.map(|place| (place, Provoked::ByWrites));
-    let by_load = by_load
-        .into_iter()
-        .map(|name| (name.into(), Provoked::ByLoad));
-    let rejoining = rejoining.map(|place| (place, Provoked::ByRejoining));
+    let by_writes = by_writes.map(|place| (place, Cause::Writes));
+    let by_load = by_load.into_iter().map(|name| (name.into(), Cause::Load));
+    let rejoining = rejoining.map(|place| (place, Cause::Rejoining));
     let all = by_writes.chain(by_load).chain(rejoining).chain(others);
-    all.map(|(place, provoked)| Row { place, provoked })
-        .collect()
+    all.map(|(place, cause)| Row { place, cause }).collect()
 }

@@ -46,6 +46,15 @@ pub(crate) enum Operation {
     List { of_first: bool, server: usize },
 }
 
+/// What a schedule is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) may_be_cut_off: Vec<usize>,
+    /// The caches of the servers lack what the operations read.
+    pub(crate) begins_cold: bool,
+}
+
 /// Three servers that have been used by earlier schedules.
 pub(crate) struct Cluster {
     servers: Vec<Server>,
@@ -102,11 +111,14 @@ impl Cluster {
     pub(crate) async fn run(
         &mut self,
         seed: u64,
-        operations: &[Operation],
+        plan: &Plan,
         passing: BTreeSet<String>,
     ) -> Outcome {
-        // Every server has everything in its cache.
+        // Every server has everything in its cache, or nothing after a write.
         within(LONGEST, self.all_answer()).await;
+        if plan.begins_cold {
+            within(LONGEST, self.write_all()).await;
+        }
         let scheduler = Scheduler::new(seed, passing);
         let shared = Arc::new(Shared {
             begun: Instant::now(),
@@ -115,7 +127,7 @@ impl Cluster {
             scheduler: Arc::clone(&scheduler),
         });
         scheduler.control(self.servers.iter().map(|server| &server.proxy));
-        let tasks = tokio::task::block_in_place(|| self.make_moves(&shared, operations));
+        let tasks = tokio::task::block_in_place(|| self.make_moves(&shared, plan));
         gates::take_turns(None);
         for server in &self.servers {
             server.proxy.take_turns(None);
@@ -158,16 +170,25 @@ impl Cluster {
         }
     }
 
+    /// Writes all registers.
+    async fn write_all(&mut self) {
+        for (register, value) in self.values.iter_mut().enumerate() {
+            *value += 1;
+            let channel = self.servers[register].channel.clone();
+            let key = format!("{register}-{value}");
+            registers::send(channel, register, *value, &key)
+                .await
+                .unwrap();
+        }
+    }
+
     /// Makes the choices of the schedule; returns the operations that have begun.
-    fn make_moves(
-        &mut self,
-        shared: &Arc<Shared>,
-        operations: &[Operation],
-    ) -> Vec<JoinHandle<()>> {
+    fn make_moves(&mut self, shared: &Arc<Shared>, plan: &Plan) -> Vec<JoinHandle<()>> {
+        let operations = &plan.operations;
         let mut tasks = Vec::new();
         let begun = AtomicUsize::new(0);
         let cut_off = Mutex::new(None);
-        let passed = AtomicUsize::new(0);
+        let (passed, cuts) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let moves = || {
             let next = begun.load(Ordering::Relaxed);
             let ended = shared.ended.load(Ordering::SeqCst);
@@ -178,11 +199,14 @@ impl Cluster {
             if next < operations.len() {
                 moves.push(Move::Begin(next));
             }
-            if passed.load(Ordering::Relaxed) < 12 {
+            if passed.load(Ordering::Relaxed) < 20 {
                 moves.push(Move::TimePasses);
             }
             match *cut_off.lock().unwrap() {
-                None => moves.extend((0..SERVERS).map(Move::CutOff)),
+                None if cuts.load(Ordering::Relaxed) < 2 => {
+                    moves.extend(plan.may_be_cut_off.iter().copied().map(Move::CutOff));
+                }
+                None => {}
                 Some(server) => moves.push(Move::Connect(server)),
             }
             Some(moves)
@@ -200,6 +224,7 @@ impl Cluster {
                 }
             }
             Move::CutOff(server) => {
+                cuts.fetch_add(1, Ordering::Relaxed);
                 *cut_off.lock().unwrap() = Some(server);
                 self.servers[server].proxy.set(Traffic::IsRefused);
             }

@@ -16,8 +16,11 @@ use crate::postgres_proxy::{Proxy, Turn, Turns};
 /// Time without an event after which everything waits that can.
 const SILENCE: Duration = Duration::from_micros(700);
 
-/// Maximum number of choices of a schedule; then nothing waits any more.
-const LONGEST: usize = 500;
+/// Maximum length of a schedule; then nothing waits any more.
+const LONGEST: Duration = Duration::from_millis(1_200);
+
+/// Weight of waiting for what comes by itself, if no step waits.
+const PATIENCE: u32 = 100;
 
 /// A choice that is not about a waiting step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,7 +126,7 @@ impl Scheduler {
         self.state().last = Instant::now();
     }
 
-    /// Makes choices until `moves` returns `None`, or for a bounded number; then nothing
+    /// Makes choices until `moves` returns `None`, or for a bounded time; then nothing
     /// waits. Each choice is between the waiting steps and the moves that are possible.
     pub(crate) fn run(
         &self,
@@ -131,7 +134,8 @@ impl Scheduler {
         mut take: impl FnMut(Move, &mut fastrand::Rng),
     ) {
         let mut random = fastrand::Rng::with_seed(self.state().seed);
-        for _ in 0..LONGEST {
+        let begun = Instant::now();
+        while begun.elapsed() < LONGEST {
             self.wait_for_silence();
             let Some(moves) = moves() else {
                 break;
@@ -195,34 +199,48 @@ impl State {
     /// Returns how likely steps of a name are chosen in this schedule: in some they pass at
     /// once, in others they are held for long. 0: they never wait.
     fn weight(&self, name: &str) -> u32 {
-        let mut hasher = DefaultHasher::new();
-        (self.seed, name).hash(&mut hasher);
-        match hasher.finish() % 16 {
-            0..=8 => 0,
-            9..=11 => 243,
-            12 => 27,
-            13 => 9,
-            14 => 3,
+        // One, three or seven of 16 wait.
+        let waiting = [1, 3, 7][usize::try_from(self.drawn("waiting") % 3).unwrap()];
+        let drawn = self.drawn(name);
+        if drawn % 16 >= waiting {
+            return 0;
+        }
+        match drawn / 16 % 4 {
+            0 => 243,
+            1 => 27,
+            2 => 3,
             _ => 1,
         }
+    }
+
+    /// Returns how likely a move is chosen in this schedule.
+    fn weight_of(&self, chosen: Move) -> u32 {
+        let (name, weights) = match chosen {
+            Move::Begin(_) => ("begin", [2, 12, 12, 100]),
+            Move::TimePasses => ("time", [0, 2, 8, 40]),
+            Move::CutOff(_) => ("cut", [0, 0, 1, 8]),
+            Move::Connect(_) => ("connect", [0, 1, 2, 8]),
+        };
+        let drawn = usize::try_from(self.drawn(name) % 4).unwrap();
+        weights[drawn]
+    }
+
+    /// Returns what the seed draws for a name.
+    fn drawn(&self, name: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.seed, name).hash(&mut hasher);
+        hasher.finish()
     }
 
     fn choose(&mut self, moves: &[Move], random: &mut fastrand::Rng) -> Option<Choice> {
         // The order of arrival is not that of the seed.
         self.waiting.sort_by(|one, other| one.name.cmp(&other.name));
         let steps = self.waiting.iter().map(|step| self.weight(&step.name));
-        let of_moves = moves.iter().map(|chosen| match chosen {
-            Move::Begin(_) => 12,
-            Move::TimePasses => 6,
-            Move::CutOff(_) => 1,
-            Move::Connect(_) => 9,
-        });
+        let of_moves = moves.iter().map(|chosen| self.weight_of(*chosen));
         let weights: Vec<u32> = steps.chain(of_moves).collect();
         let sum: u32 = weights.iter().sum();
-        if sum == 0 {
-            return None;
-        }
-        let mut at = random.u32(0..sum);
+        let patience = if self.waiting.is_empty() { PATIENCE } else { 1 };
+        let mut at = random.u32(0..sum + patience);
         let chosen = weights.iter().position(|weight| {
             let is_here = at < *weight;
             at = at.saturating_sub(*weight);
