@@ -12,6 +12,7 @@
     reason = "a test that meets what it does not expect fails"
 )]
 
+mod clocks;
 mod epochs;
 mod facts;
 mod harness;

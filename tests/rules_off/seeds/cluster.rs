@@ -144,13 +144,13 @@ impl Cluster {
         }
     }
 
-    /// Returns the history of the values that the registers have.
+    /// Returns the history of all values that the registers have had.
     fn history(&self) -> History {
-        let writes = self.values.iter().enumerate();
-        let writes = writes.filter(|(_, value)| **value > 0);
-        let writes = writes.map(|(register, value)| Write {
+        let all = self.values.iter().enumerate();
+        let all = all.flat_map(|(register, last)| (1..=*last).map(move |value| (register, value)));
+        let writes = all.map(|(register, value)| Write {
             register,
-            value: *value,
+            value,
             begun: Duration::ZERO,
             ended: Some(Duration::ZERO),
         });
