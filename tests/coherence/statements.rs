@@ -24,7 +24,7 @@ const LEASE: Duration = Duration::from_millis(500);
 const PACE: Duration = Duration::from_millis(500);
 
 /// Maximum time until a statement is sent.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(50);
 
 /// Servers that make every kind of write.
 const WRITERS: [usize; 2] = [1, 2];

@@ -53,9 +53,8 @@ impl Row {
     }
 }
 
-/// Statements of a rehearsal, in its transaction.
-const REHEARSAL: [&str; 21] = [
-    "read_tenant",
+/// Statements that read and compare what is to be changed, of a rehearsal and of a commit.
+const COMPARISON: [&str; 18] = [
     "find_response",
     "load_groups",
     "load_subjects",
@@ -74,35 +73,18 @@ const REHEARSAL: [&str; 21] = [
     "count_compared",
     "list_refused",
     "list_changed_products",
-    "begin_comparison",
-    "count_tenant",
 ];
 
-/// Statements of a commit, in its transaction.
-const COMMIT: [&str; 40] = [
+/// Other statements of a rehearsal, in its transaction.
+const REHEARSAL: [&str; 3] = ["read_tenant", "begin_comparison", "count_tenant"];
+
+/// Other statements of a commit, in its transaction.
+const COMMIT: [&str; 22] = [
     "use_intent",
     "check_epoch",
     "lock_tenant",
-    "find_response",
-    "load_groups",
-    "load_subjects",
-    "load_apps",
-    "load_items",
-    "load_rights",
-    "subjects_wanted",
-    "items_wanted",
-    "prepare_staging",
-    "empty_staging",
-    "staging_size",
-    "stage_products",
-    "refuse_repeated",
     "refuse_unknown_parents",
     "refuse_third_levels",
-    "compare_products",
-    "find_parents",
-    "count_compared",
-    "list_refused",
-    "list_changed_products",
     "create_products",
     "move_products",
     "leave_categories",
@@ -156,7 +138,7 @@ const LOADS: [&str; 11] = [
 
 /// Statements at which no server is struck: those of a server that starts, which
 /// answers nothing yet, and of the clean-up, once a minute.
-pub(super) const NOT_STRUCK: [&str; 12] = [
+pub(super) const NOT_STRUCK: [&str; 14] = [
     "find_schema",
     "check_installation",
     "mark_session",
@@ -165,6 +147,8 @@ pub(super) const NOT_STRUCK: [&str; 12] = [
     "page_token_key",
     "lock_clean_up",
     "find_log_floor",
+    "move_log_floor",
+    "clean_log",
     "clean_acks",
     "clean_answers",
     "clean_app_requests",
@@ -174,7 +158,8 @@ pub(super) const NOT_STRUCK: [&str; 12] = [
 /// Returns all rows.
 pub(super) fn rows() -> Vec<Row> {
     let within = |first: &'static str, names: &[&'static str]| -> Vec<Place> {
-        names.iter().map(|name| within(first, name)).collect()
+        let names = names.iter().chain(&COMPARISON);
+        names.map(|name| within(first, name)).collect()
     };
     let by_writes = [
         within("read_tenant", &REHEARSAL),

@@ -336,7 +336,7 @@ impl Cluster {
 impl Shared {
     fn end_of_one(&self) {
         self.ended.fetch_add(1, Ordering::SeqCst);
-        self.scheduler.touch();
+        self.scheduler.note_event();
     }
 
     /// Records that a write returned; of several attempts, the first one counts.

@@ -122,7 +122,7 @@ impl Scheduler {
     }
 
     /// Records that something happened that is not a step, such as the end of an operation.
-    pub(crate) fn touch(&self) {
+    pub(crate) fn note_event(&self) {
         self.state().last = Instant::now();
     }
 
