@@ -166,13 +166,26 @@ fn cells(cause: Cause, servers: &[usize]) -> Vec<Vec<Cell>> {
     let rows = rows().into_iter().filter(is_wanted);
     let rows: Vec<Row> = rows.filter(|row| row.cause == cause).collect();
     // Each server is struck at one row of a chunk.
-    let rounds = rows.chunks(servers.len()).flat_map(|rows| {
-        STRIKES.map(|strike| {
+    let chunks = rows.chunks(servers.len()).enumerate();
+    let rounds = chunks.flat_map(|(number, rows)| {
+        let strikes = strikes(number, rows);
+        strikes.into_iter().map(move |strike| {
             let cells = servers.iter().zip(rows);
             cells.map(|(server, row)| (*server, *row, strike)).collect()
         })
     });
     rounds.collect()
+}
+
+/// Returns the strikes at a chunk of rows: all, or by default two in turn if all rows are of a
+/// rehearsal, which is rolled back.
+fn strikes(number: usize, rows: &[Row]) -> Vec<Strike> {
+    let is_whole = std::env::var_os("PIM_AUTHZ_COHERENCE_ROUNDS").is_some();
+    if is_whole || !rows.iter().all(|row| row.is_of_rehearsal()) {
+        return STRIKES.to_vec();
+    }
+    let from = number * 2 % STRIKES.len();
+    STRIKES[from..from + 2].to_vec()
 }
 
 /// Strikes in each round, and checks what the callers saw.

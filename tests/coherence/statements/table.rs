@@ -40,6 +40,16 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// True for the statements of a rehearsal, and of the staging of its products.
+    pub(super) fn is_of_rehearsal(self) -> bool {
+        matches!(
+            self.place,
+            Place::Within("read_tenant", _)
+                | Place::RollbackOf("read_tenant")
+                | Place::CommitOf("stage_products")
+        )
+    }
+
     /// Returns the name of the statement; of a COMMIT, that of a statement before it.
     pub(super) fn name(self) -> &'static str {
         match self.place {
