@@ -1,6 +1,7 @@
 //! Three servers in this process, each with a clock of its own, and their operations.
 
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     sync::{
         Arc, Mutex,
@@ -186,11 +187,10 @@ impl Cluster {
     fn make_moves(&mut self, shared: &Arc<Shared>, plan: &Plan) -> Vec<JoinHandle<()>> {
         let operations = &plan.operations;
         let mut tasks = Vec::new();
-        let begun = AtomicUsize::new(0);
-        let cut_off = Mutex::new(None);
-        let (passed, cuts) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (begun, passed, cuts) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        let cut_off = Cell::new(None);
         let moves = || {
-            let next = begun.load(Ordering::Relaxed);
+            let next = begun.get();
             let ended = shared.ended.load(Ordering::SeqCst);
             if ended == operations.len() {
                 return None;
@@ -199,11 +199,11 @@ impl Cluster {
             if next < operations.len() {
                 moves.push(Move::Begin(next));
             }
-            if passed.load(Ordering::Relaxed) < 20 {
+            if passed.get() < 20 {
                 moves.push(Move::TimePasses);
             }
-            match *cut_off.lock().unwrap() {
-                None if cuts.load(Ordering::Relaxed) < 2 => {
+            match cut_off.get() {
+                None if cuts.get() < 2 => {
                     moves.extend(plan.may_be_cut_off.iter().copied().map(Move::CutOff));
                 }
                 None => {}
@@ -213,23 +213,23 @@ impl Cluster {
         };
         let take = |chosen: Move, random: &mut fastrand::Rng| match chosen {
             Move::Begin(number) => {
-                begun.fetch_add(1, Ordering::Relaxed);
+                begun.update(|count| count + 1);
                 tasks.push(self.begin(shared, operations[number]));
             }
             Move::TimePasses => {
-                passed.fetch_add(1, Ordering::Relaxed);
+                passed.update(|count| count + 1);
                 let tenths = random.u32(1..=5);
                 for clock in self.clocks {
                     clock.set(LEASE / 10 * tenths, 0);
                 }
             }
             Move::CutOff(server) => {
-                cuts.fetch_add(1, Ordering::Relaxed);
-                *cut_off.lock().unwrap() = Some(server);
+                cuts.update(|count| count + 1);
+                cut_off.set(Some(server));
                 self.servers[server].proxy.set(Traffic::IsRefused);
             }
             Move::Connect(server) => {
-                *cut_off.lock().unwrap() = None;
+                cut_off.set(None);
                 self.servers[server].proxy.set(Traffic::Passes);
             }
         };

@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_millis(1_200);
 const PATIENCE: u32 = 100;
 
 /// A choice that is not about a waiting step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Move {
     /// The next operation begins.
     Begin(usize),
