@@ -266,7 +266,7 @@ async fn writes_of_earlier_release_leave_lists_complete() {
 }
 
 /// The schema versions after version 1, which did not support lists.
-const SINCE: [&str; 10] = [
+const SINCE: [&str; 11] = [
     "V2__listing",
     "V3__audit_reading",
     "V4__administration",
@@ -277,6 +277,7 @@ const SINCE: [&str; 10] = [
     "V9__callers",
     "V10__restored_databases",
     "V11__uncategorised_once",
+    "V12__cheaper_functions",
 ];
 
 #[tokio::test]
