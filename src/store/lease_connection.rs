@@ -141,7 +141,9 @@ impl Store {
             };
             let client = ClientWrapper::new(client, tokio::spawn(messages));
             client.batch_execute(SESSION).await?;
-            let listen = format!("-- listen\nLISTEN {CHANNEL}; LISTEN {ACKS}");
+            // Its plans last as long as the connection, while the log grows.
+            let listen =
+                format!("-- listen\nSET enable_seqscan = off; LISTEN {CHANNEL}; LISTEN {ACKS}");
             client.batch_execute(&listen).await?;
             for sql in [RENEW, READ_LOG] {
                 client.prepare_cached(sql).await?;

@@ -342,3 +342,38 @@ async fn small_reads_read_what_they_name_without_statistics() {
 async fn small_reads_read_what_they_name_with_statistics() {
     small_calls_read_what_they_name("ANALYZE", READS).await;
 }
+
+/// A server keeps its plan of reading the log, which was made when the log was short.
+#[tokio::test]
+async fn servers_read_what_is_new_in_the_log() {
+    const WRITES: usize = 200;
+    const MOST: i64 = 10;
+    let mut server = TestServer::start().await;
+    let tenant = json!({"tenant": "large", "edition": "EDITION_ENTERPRISE"});
+    let path = "/pim.authz.v1.TenantService/CreateTenant";
+    server.http().post(path, &tenant).await.ok();
+    server.begin_stop();
+    let database = server.ended_with_its_database().await;
+    database.execute("ANALYZE").await;
+    let (client, _session) = database.connect().await;
+    let before = rows_of_log(&client).await;
+    let mut server = TestServer::start_on(database).await;
+    let http = server.http();
+    for n in 1..=WRITES {
+        let request = json!({"tenant": "large", "users": [{"code": format!("u{n}")}]});
+        let path = "/pim.authz.v1.DirectoryService/PutUsers";
+        http.post(path, &request).await.ok();
+    }
+    server.begin_stop();
+    let _database = server.ended_with_its_database().await;
+    let each = (rows_of_log(&client).await - before) / i64::try_from(WRITES).unwrap();
+    assert!((1..MOST).contains(&each), "{each}");
+}
+
+/// The rows that were read from the log and the log of commits so far.
+async fn rows_of_log(client: &Client) -> i64 {
+    let read = rows_read(client).await;
+    let is_log = |table: &String| table == "invalidation" || table == "commit_log";
+    let of_log = read.iter().filter(|(table, _)| is_log(table));
+    of_log.map(|(_, read)| read).sum()
+}
