@@ -90,6 +90,14 @@ pub enum RightsWanted {
 }
 
 impl WantedEntities {
+    /// Returns whether subjects are wanted by their codes alone, if at all.
+    fn names_subjects_only(&self) -> bool {
+        self.members_of.is_empty()
+            && self.holders_of.is_empty()
+            && self.a_holder_of.is_empty()
+            && self.users_with.is_empty()
+    }
+
     /// Selects all entities of a tenant except products and models.
     #[must_use]
     pub fn everything() -> Self {
@@ -104,6 +112,13 @@ fn keys<'c>(codes: impl IntoIterator<Item = &'c Code>) -> Vec<&'c str> {
     codes.into_iter().map(Code::folded).collect()
 }
 
+/// The statement that finds subjects by their codes alone.
+const NAMED_SUBJECTS: &str = "-- subjects_wanted
+    SELECT subject.id
+      FROM unnest($2::text[], $3::text[]) AS named (type, key)
+     CROSS JOIN LATERAL (SELECT id FROM subject AS s
+                          WHERE s.tenant_id = $1 AND s.type = named.type AND s.key = named.key OFFSET 0) AS subject";
+
 impl Transaction<'_> {
     /// Returns the numbers of the wanted subjects; `None` for all.
     pub(super) async fn subjects_wanted(
@@ -111,38 +126,7 @@ impl Transaction<'_> {
         tenant: TenantId,
         wanted: &WantedEntities,
     ) -> Result<Option<Vec<SubjectId>>, StoreError> {
-        const SQL: &str = "-- subjects_wanted
-            SELECT subject.id
-              FROM unnest($2::text[], $3::text[]) AS named (type, key)
-             CROSS JOIN LATERAL (SELECT id FROM subject AS s
-                                  WHERE s.tenant_id = $1 AND s.type = named.type AND s.key = named.key OFFSET 0) AS subject
-             UNION
-            SELECT member.subject_id
-              FROM user_group AS g
-             CROSS JOIN LATERAL (SELECT subject_id FROM membership AS m
-                                  WHERE m.tenant_id = $1 AND m.group_id = g.id OFFSET 0) AS member
-             WHERE g.tenant_id = $1 AND g.key = ANY ($4::text[])
-             UNION
-            SELECT holder.subject_id
-              FROM role
-             CROSS JOIN LATERAL (SELECT subject_id FROM subject_role AS s
-                                  WHERE s.tenant_id = $1 AND s.role_id = role.id OFFSET 0) AS holder
-             WHERE role.tenant_id = $1 AND role.key = ANY ($5::text[])
-             UNION
-            SELECT holder.subject_id
-              FROM role
-             CROSS JOIN LATERAL (SELECT subject_id FROM subject_role AS s
-                                  WHERE s.tenant_id = $1 AND s.role_id = role.id LIMIT 1) AS holder
-             WHERE role.tenant_id = $1 AND role.key = ANY ($6::text[])
-             UNION
-            SELECT subject.id
-              FROM (SELECT DISTINCT role_id FROM role_permission
-                     WHERE tenant_id = $1 AND permission = ANY ($7::text[])) AS granted
-             CROSS JOIN LATERAL (SELECT subject_id FROM subject_role AS s
-                                  WHERE s.tenant_id = $1 AND s.role_id = granted.role_id OFFSET 0) AS holder
-             CROSS JOIN LATERAL (SELECT id, type, enabled FROM subject AS s
-                                  WHERE s.tenant_id = $1 AND s.id = holder.subject_id OFFSET 0) AS subject
-             WHERE subject.type = 'user' AND subject.enabled";
+        const SQL: &str = include_str!("subjects_wanted.sql");
         if wanted.everything {
             return Ok(None);
         }
@@ -152,6 +136,11 @@ impl Transaction<'_> {
             .map(|(kind, _)| kind.into())
             .collect();
         let named = keys(wanted.subjects.iter().map(|(_, code)| code));
+        if wanted.names_subjects_only() {
+            let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.0, &kinds, &named];
+            let ids = self.parsed(NAMED_SUBJECTS, &parameters, |row| row.get("id"));
+            return ids.await.map(Some);
+        }
         let members_of = keys(&wanted.members_of);
         let holders_of = keys(&wanted.holders_of);
         let a_holder_of = keys(&wanted.a_holder_of);
