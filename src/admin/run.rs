@@ -50,6 +50,11 @@ impl<C: Change> Run<C> {
         Ok(verdict)
     }
 
+    /// Forgets the last comparison, which may hold a part of the tenant.
+    pub(super) fn forget_comparison(&mut self) {
+        self.compared = None;
+    }
+
     /// Writes the difference that [`Run::compare`] found, with its audit entries.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 mod commit;
+mod commit_queue;
 mod rehearsal;
+mod shared_commit;
 pub(super) mod slot;
 mod unknown_outcome;
 
@@ -18,8 +20,9 @@ use crate::{
 
 use self::{
     commit::Committed,
+    commit_queue::{CommitQueues, Entered, Queued, SharedRun},
     rehearsal::{Found, Rehearsed, rehearse},
-    slot::{TurnLength, WriteSlot},
+    slot::{LentSlot, TurnLength, WriteSlot},
 };
 use super::{
     change::Change,
@@ -57,6 +60,9 @@ const IMPORTS_AT_ONCE: usize = 4;
 /// Maximum number of concurrent imports of one tenant.
 const IMPORTS_OF_ONE_TENANT: usize = 2;
 
+/// Maximum number of concurrent commits of several writes, in addition to the writes.
+const SHARED_COMMITS_AT_ONCE: usize = 2;
+
 /// Size of the connection pool that determines unknown commit outcomes. It is
 /// separate, so that the outcome of a write can be determined however busy the
 /// other connections are.
@@ -76,7 +82,18 @@ pub struct WriteCoordinator {
     turns: TenantLimiter,
     long_turns: TenantLimiter,
     import_turns: TenantLimiter,
+    commit_turns: TenantLimiter,
+    commits: CommitQueues,
     deadline: Option<Instant>,
+}
+
+/// A write that is being made.
+struct Write<C: Change> {
+    run: SharedRun<C>,
+    context: Arc<WriteContext>,
+    patience: Patience,
+    /// It was to be committed with others, and that has failed.
+    is_alone: bool,
 }
 
 /// The result of one try of a change.
@@ -87,6 +104,8 @@ enum Tried {
     Unchanged(Revision),
     /// It was committed before under the same idempotency key, with this answer.
     Before(Vec<u8>),
+    /// It is rehearsed, and waits to be committed with other writes.
+    Queued(Queued),
     /// It is not the rehearsed change any more: try again.
     Again,
     /// The database did not answer; nothing has changed or will change.
@@ -120,11 +139,13 @@ impl WriteCoordinator {
             finding: store
                 .separate_pool(PoolName::Outcomes, OUTCOME_CONNECTIONS, OUTCOME_TIMEOUT)?
                 .on_current_runtime(),
+            commits: CommitQueues::new(cache.settings().lease),
             store,
             cache,
             turns: TenantLimiter::new(WRITES_AT_ONCE, WRITES_OF_ONE_TENANT),
             long_turns: TenantLimiter::new(LONG_WRITES_AT_ONCE, LONG_WRITES_OF_ONE_TENANT),
             import_turns: TenantLimiter::new(IMPORTS_AT_ONCE, IMPORTS_OF_ONE_TENANT),
+            commit_turns: TenantLimiter::new(SHARED_COMMITS_AT_ONCE, 1),
             deadline: None,
         })
     }
@@ -158,12 +179,12 @@ impl WriteCoordinator {
         self.write(slot, Run::new(change, encode), context).await
     }
 
-    /// Makes a change in a task of its own, which holds its turn until it ends,
-    /// even if the caller has left. A dry run ends with its caller.
+    /// Makes a change in a task of its own, which continues until it ends, even if the
+    /// caller has left. A dry run ends with its caller.
     pub(super) async fn write<C: Change>(
         &self,
-        mut slot: WriteSlot,
-        mut run: Run<C>,
+        slot: WriteSlot,
+        run: Run<C>,
         context: WriteContext,
     ) -> Result<Answered<C::Details>, AdminError> {
         let coordinator = self.clone();
@@ -171,35 +192,14 @@ impl WriteCoordinator {
         let caller = Arc::new(());
         let patience = Patience::of(self.deadline, &caller);
         let dry_run = context.dry_run;
+        let write = Write {
+            run: Arc::new(tokio::sync::Mutex::new(run)),
+            context: Arc::new(context),
+            patience,
+            is_alone: false,
+        };
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
-            let mut may_reconnect = true;
-            let mut tries = 0;
-            while tries < TRIES {
-                match coordinator
-                    .attempt(&mut slot, &mut run, (&context, &patience))
-                    .await
-                {
-                    Ok(Tried::Committed(revision) | Tried::Unchanged(revision)) => {
-                        return Ok(Answered::Fresh(run.answer(revision)));
-                    }
-                    Ok(Tried::Before(answer)) => return Ok(Answered::Replayed(answer)),
-                    Ok(Tried::Again) | Err(AdminError::Conflict) => tries += 1,
-                    Ok(Tried::TenantBusy) => {
-                        slot = coordinator.next_slot(slot, &context.tenant).await?;
-                    }
-                    Ok(Tried::NoAnswer(error)) => {
-                        let retries = std::mem::take(&mut may_reconnect)
-                            && slot.connection.replace_if_lost(&coordinator.store).await?;
-                        if !retries {
-                            return Err(error);
-                        }
-                        tries += 1;
-                    }
-                    Err(error) => return Err(error),
-                }
-                meter::count_retry("write");
-            }
-            Err(AdminError::Conflict)
+            coordinator.try_repeatedly(slot, write).await
         }));
         let done = if dry_run {
             task.await
@@ -210,18 +210,62 @@ impl WriteCoordinator {
         done.map_err(AdminError::Interrupted)?
     }
 
+    async fn try_repeatedly<C: Change>(
+        &self,
+        slot: WriteSlot,
+        mut write: Write<C>,
+    ) -> Result<Answered<C::Details>, AdminError> {
+        let mut lent = LentSlot::Held(slot);
+        let mut may_reconnect = true;
+        let mut attempts = 0;
+        while attempts < TRIES {
+            let mut slot = self.held(lent, &write.context.tenant).await?;
+            let tried = self.attempt(&mut slot, &write).await;
+            let tried = match tried {
+                Ok(Tried::Queued(queued)) => {
+                    // A write that waits for others holds no connection.
+                    lent = slot.give_back()?;
+                    self.ended(queued, &mut lent, &mut write).await
+                }
+                tried => {
+                    lent = LentSlot::Held(slot);
+                    tried
+                }
+            };
+            match tried {
+                Ok(Tried::Committed(revision) | Tried::Unchanged(revision)) => {
+                    return Ok(Answered::Fresh(write.run.lock().await.answer(revision)));
+                }
+                Ok(Tried::Before(answer)) => return Ok(Answered::Replayed(answer)),
+                Ok(Tried::Again | Tried::Queued(_)) | Err(AdminError::Conflict) => attempts += 1,
+                Ok(Tried::TenantBusy) => lent = lent.given_back()?,
+                Ok(Tried::NoAnswer(error)) => {
+                    let may_retry = std::mem::take(&mut may_reconnect);
+                    if !may_retry || !lent.replace_if_lost(&self.store).await? {
+                        return Err(error);
+                    }
+                    attempts += 1;
+                }
+                Err(error) => return Err(error),
+            }
+            meter::count_retry("write");
+        }
+        Err(AdminError::Conflict)
+    }
+
     async fn attempt<C: Change>(
         &self,
         slot: &mut WriteSlot,
-        run: &mut Run<C>,
-        (context, patience): (&WriteContext, &Patience),
+        write: &Write<C>,
     ) -> Result<Tried, AdminError> {
-        let rehearsed = match rehearse(&mut slot.connection, run, context, patience).await {
+        let (context, patience) = (&*write.context, &write.patience);
+        let mut run = write.run.lock().await;
+        let rehearsed = match rehearse(&mut slot.connection, &mut run, context, patience).await {
             Ok(rehearsed) => rehearsed,
             Err(error) => return Tried::failed(error),
         };
         let epoch = rehearsed.epoch;
-        let tried = self.carry_out(slot, run, context, rehearsed).await;
+        let tried = self.carry_out(slot, (write, &mut run), rehearsed).await;
         self.confirmed(epoch, tried).await
     }
 
@@ -229,10 +273,10 @@ impl WriteCoordinator {
     async fn carry_out<C: Change>(
         &self,
         slot: &mut WriteSlot,
-        run: &mut Run<C>,
-        context: &WriteContext,
+        (write, run): (&Write<C>, &mut Run<C>),
         Rehearsed { version, found, .. }: Rehearsed,
     ) -> Result<Tried, AdminError> {
+        let context = &*write.context;
         match found {
             Found::Completed(Verdict::Changed) if !context.dry_run => {}
             Found::Completed(Verdict::Unchanged) if !context.dry_run => {
@@ -243,6 +287,11 @@ impl WriteCoordinator {
             Found::Before(answer) => return Ok(Tried::Before(answer)),
             Found::Refused(error) => return Err(error),
         }
+        let _committing = match self.enter(slot, write, run, version) {
+            Entered::Queued(queued) => return Ok(Tried::Queued(queued)),
+            Entered::First(committing) => Some(committing),
+            Entered::Alone => None,
+        };
         let keys = run.keys().to_vec();
         // While this is held, other servers see that the write is pending.
         let announced = self.cache.announce(keys.clone()).await?;
@@ -266,9 +315,13 @@ impl WriteCoordinator {
     ) -> Result<Tried, AdminError> {
         let stands_on_snapshot = match &tried {
             Ok(Tried::Unchanged(_) | Tried::Before(_)) => true,
-            Ok(Tried::Committed(_) | Tried::Again | Tried::NoAnswer(_) | Tried::TenantBusy) => {
-                false
-            }
+            Ok(
+                Tried::Committed(_)
+                | Tried::Queued(_)
+                | Tried::Again
+                | Tried::NoAnswer(_)
+                | Tried::TenantBusy,
+            ) => false,
             Err(error) => error.is_refusal(),
         };
         if stands_on_snapshot {
@@ -290,16 +343,18 @@ impl WriteCoordinator {
                 Ok(Tried::Committed(revision))
             }
             Ok(Committed::Before(answer)) => {
-                self.withdraw(announcement).await;
+                self.withdraw(&[announcement]).await;
                 Ok(Tried::Before(answer))
             }
             Ok(Committed::Stale) => {
-                self.withdraw(announcement).await;
+                self.withdraw(&[announcement]).await;
                 Ok(Tried::Again)
             }
-            Err(AdminError::OutcomeUnknown) => self.find_out(announcement).await,
+            Err(AdminError::OutcomeUnknown) => {
+                Ok(self.find_out(&[announcement]).await?.of(announcement))
+            }
             Err(error) => {
-                self.withdraw(announcement).await;
+                self.withdraw(&[announcement]).await;
                 Tried::failed(error)
             }
         }

@@ -169,24 +169,22 @@ async fn wait_for_all(
     let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     core.counters.last_wait_us.set(took);
     core.counters.longest_wait_us.at_least(took);
-    for (number, member) in (0..).zip(members) {
-        let announcement = Announcement {
+    let announcements: Vec<Announcement> = (0..)
+        .zip(&members)
+        .map(|(member, _)| Announcement {
             seq: announced.seq,
-            member: number,
+            member,
             epoch: announced.epoch,
-        };
+        })
+        .collect();
+    // Without an answer the writes can never commit, since no caller has them. If the
+    // withdrawal fails, the upkeep removes the intents.
+    if waited.is_err() && store.withdraw(&announcements).await.is_err() {
+        core.live_writes.expect_leftovers();
+    }
+    for (announcement, member) in announcements.into_iter().zip(members) {
         let announced = core.live_writes.announced(announcement);
-        let answer = match &waited {
-            Ok(()) => Ok(announced),
-            Err(error) => {
-                // The write can never commit, since no caller has it. If the
-                // withdrawal fails, the upkeep removes the intent.
-                if store.withdraw(announcement).await.is_err() {
-                    core.live_writes.expect_leftovers();
-                }
-                Err(error.clone())
-            }
-        };
+        let answer = waited.clone().map(|()| announced);
         let _gone = member.answer.send(answer);
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 use super::{DatabaseStart, ServeConfig, ServerError};
 
 /// Largest number of connections for writes and all that has no pool of its own.
-const POOL_SIZE: usize = 10;
+const POOL_SIZE: usize = 12;
 
 /// Largest number of concurrent pages, lists and reads of the administration: in
 /// total, and per tenant.

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use hashbrown::{HashMap, HashSet};
 use tokio_postgres::types::ToSql;
 
 use crate::{
@@ -12,10 +13,16 @@ use super::{LeaseId, Store, StoreError, Transaction, round_trip::send_together, 
 /// NOTIFY channel of announcements. A hint only; the log is authoritative.
 pub(super) const CHANNEL: &str = "pim_authz";
 
+/// Permits this transaction to write facts if the epoch is that of the primary.
+const CHECK_EPOCH: &str = "-- check_epoch
+            SELECT set_config('pim_authz.door', $2, true)
+              FROM head
+             WHERE epoch = $1 AND armed AND fingerprint = primary_fingerprint()";
+
 /// Identifies the announcement of one write: its log position and its index in
 /// the group of writes announced together. Permits committing the announced
 /// write once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Announcement {
     /// Position in the log, from 1.
     pub seq: u64,
@@ -107,20 +114,25 @@ impl Store {
         let _notified = self.rows(SQL, &parameters).await;
     }
 
-    /// Withdraws an announcement. Returns `true` if it was unused, so that it can
-    /// never be used; `false` if it was used or is already gone.
+    /// Withdraws announcements. Returns those that were unused, so that they can never be
+    /// used; the others were used or are already gone.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn withdraw(&self, announcement: Announcement) -> Result<bool, StoreError> {
+    pub async fn withdraw(
+        &self,
+        announcements: &[Announcement],
+    ) -> Result<HashSet<Announcement>, StoreError> {
         const SQL: &str = "-- withdraw
             DELETE FROM intent
-             WHERE seq = $1 AND member = $2
-            RETURNING seq";
-        let (seq, member) = announcement.stored();
-        let rows = self.rows(SQL, &[&seq, &member]).await?;
-        Ok(!rows.is_empty())
+             USING unnest($1::bigint[], $2::integer[]) AS given (seq, member)
+             WHERE intent.seq = given.seq AND intent.member = given.member
+            RETURNING intent.seq, intent.member";
+        let (seqs, members) = stored(announcements);
+        let rows = self.rows(SQL, &[&seqs, &members]).await?;
+        let keys = rows.iter().map(|row| (row.get("seq"), row.get("member")));
+        Ok(given(announcements, keys))
     }
 
     /// Deletes the intents of `writer` that are not in `known`: their announcement
@@ -144,31 +156,58 @@ impl Store {
                                         AND (intent.seq, intent.member) NOT IN (SELECT * FROM unnest($2::bigint[], $3::integer[]))
                                         FOR UPDATE OF intent SKIP LOCKED)
             RETURNING seq";
-        let (seqs, members): (Vec<i64>, Vec<i32>) =
-            known.iter().map(|known| known.stored()).unzip();
+        let (seqs, members) = stored(known);
         let parameters: [&(dyn ToSql + Sync); 3] = [&writer.0, &seqs, &members];
         let rows = self.rows(SQL, &parameters).await?;
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
-    /// Returns the revision created by the announced write; `None` if it created
-    /// none.
+    /// Returns the revisions created by announced writes; those that created none are
+    /// missing.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn find_commit(
+    pub async fn find_commits(
         &self,
-        announcement: Announcement,
-    ) -> Result<Option<Revision>, StoreError> {
+        announcements: &[Announcement],
+    ) -> Result<HashMap<Announcement, Revision>, StoreError> {
         const SQL: &str = "-- find_commit
-            SELECT revision
-              FROM commit_log
-             WHERE n = $1 AND member = $2";
-        let (seq, member) = announcement.stored();
-        let row = self.first_row(SQL, &[&seq, &member]).await?;
-        Ok(row.map(|row| tenants::revision(row.get("revision"))))
+            SELECT n, commit_log.member, revision
+              FROM unnest($1::bigint[], $2::integer[]) AS given (seq, member)
+              JOIN commit_log ON commit_log.n = given.seq AND commit_log.member = given.member";
+        let (seqs, members) = stored(announcements);
+        let rows = self.rows(SQL, &[&seqs, &members]).await?;
+        let by_key: HashMap<(i64, i32), Revision> = rows
+            .iter()
+            .map(|row| {
+                let key = (row.get("n"), row.get("member"));
+                (key, tenants::revision(row.get("revision")))
+            })
+            .collect();
+        let found = announcements.iter().filter_map(|given| {
+            let revision = by_key.get(&given.stored())?;
+            Some((*given, *revision))
+        });
+        Ok(found.collect())
     }
+}
+
+/// Returns the columns of announcements.
+fn stored(announcements: &[Announcement]) -> (Vec<i64>, Vec<i32>) {
+    announcements.iter().map(|given| given.stored()).unzip()
+}
+
+/// Returns those of some announcements that have one of the keys.
+fn given(
+    announcements: &[Announcement],
+    keys: impl Iterator<Item = (i64, i32)>,
+) -> HashSet<Announcement> {
+    let keys: HashSet<(i64, i32)> = keys.collect();
+    let given = announcements.iter().copied();
+    given
+        .filter(|given| keys.contains(&given.stored()))
+        .collect()
 }
 
 impl Transaction<'_> {
@@ -187,10 +226,6 @@ impl Transaction<'_> {
         const SQL: &str = "-- use_intent
             DELETE FROM intent
              WHERE seq = $1 AND member = $2";
-        const EPOCH: &str = "-- check_epoch
-            SELECT set_config('pim_authz.door', $2, true)
-              FROM head
-             WHERE epoch = $1 AND armed AND fingerprint = primary_fingerprint()";
         let (seq, member) = announcement.stored();
         let epoch = i64::try_from(announcement.epoch).unwrap_or(i64::MAX);
         let pass = format!("{seq}/{member}");
@@ -201,12 +236,58 @@ impl Transaction<'_> {
         };
         send_together!(
             deleted = deleting,
-            current = self.rows(EPOCH, &[&epoch, &pass]),
+            current = self.rows(CHECK_EPOCH, &[&epoch, &pass]),
         );
         let has_intent = deleted == 1 || mistakes::needs_no_intent();
         let is_current = !current.is_empty()
             || mistakes::any_epoch(|| Box::pin(self.permit_writes(&pass))).await?;
         Ok(has_intent && is_current)
+    }
+
+    /// Consumes the announcements of writes that are committed together, as
+    /// [`use_intent`](Self::use_intent) does for one, and returns those that were neither
+    /// withdrawn nor made in another epoch.
+    ///
+    /// # Errors
+    ///
+    /// As [`use_intent`](Self::use_intent).
+    pub async fn use_intents(
+        &self,
+        announcements: &[Announcement],
+    ) -> Result<HashSet<Announcement>, StoreError> {
+        const SQL: &str = "-- use_intent
+            DELETE FROM intent
+             USING unnest($1::bigint[], $2::integer[]) AS used (seq, member)
+             WHERE intent.seq = used.seq AND intent.member = used.member
+            RETURNING intent.seq, intent.member";
+        let Some(epoch) = announcements.iter().map(|given| given.epoch).max() else {
+            return Ok(HashSet::new());
+        };
+        let current = announcements.iter().filter(|given| given.epoch == epoch);
+        let announcements: Vec<Announcement> = current.copied().collect();
+        let (seqs, members) = stored(&announcements);
+        let pass = seqs
+            .iter()
+            .map(i64::to_string)
+            .collect::<Vec<_>>()
+            .join(",");
+        let stored_epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
+        let parameters: [&(dyn ToSql + Sync); 2] = [&seqs, &members];
+        let deleting = async {
+            let deleted = self.rows(SQL, &parameters).await;
+            deleted.map_err(|error| error.of_lock_wait(self.lock_wait()))
+        };
+        send_together!(
+            deleted = deleting,
+            current = self.rows(CHECK_EPOCH, &[&stored_epoch, &pass]),
+        );
+        if current.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let keys = deleted
+            .iter()
+            .map(|row| (row.get("seq"), row.get("member")));
+        Ok(given(&announcements, keys))
     }
 
     pub(super) async fn permit_writes(&self, pass: &str) -> Result<(), StoreError> {

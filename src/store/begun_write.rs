@@ -1,3 +1,5 @@
+use hashbrown::HashSet;
+
 use crate::domain::Code;
 
 use super::{
@@ -85,6 +87,27 @@ impl Connection {
         }))
     }
 
+    /// Begins the transaction that commits several announced writes of one tenant
+    /// (`docs/coherence.md`, W4): uses their announcements. Returns those that permit
+    /// their writes. [`Transaction::locked_tenant`] locks the row of the tenant.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::begin_commit`].
+    pub async fn begin_shared_commit(
+        &mut self,
+        bounds: Bounds,
+        announcements: &[Announcement],
+    ) -> Result<(Transaction<'_>, HashSet<Announcement>), StoreError> {
+        let isolation = Isolation::EachStatement;
+        let transaction = self.transaction(isolation, Planning::ByIndex, bounds)?;
+        send_together!(
+            _begun = transaction.begin(),
+            used = transaction.use_intents(announcements),
+        );
+        Ok((transaction, used))
+    }
+
     /// Begins the transaction of a write that changes nothing: locks the row of its
     /// tenant.
     ///
@@ -112,6 +135,24 @@ impl Connection {
 }
 
 impl Transaction<'_> {
+    /// Locks the row of the tenant, as it is now, and reads the response stored under the
+    /// idempotency key of a write.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::lock_tenant`].
+    pub async fn locked_tenant(
+        &self,
+        tenant: &Code,
+        stored: Option<StoredUnder<'_>>,
+    ) -> Result<(Option<LockedTenant>, Option<StoredResponse>), StoreError> {
+        send_together!(
+            tenant_found = self.lock_tenant(tenant),
+            response = self.stored_response(tenant, stored),
+        );
+        Ok((tenant_found, response))
+    }
+
     async fn stored_response(
         &self,
         tenant: &Code,

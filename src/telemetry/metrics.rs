@@ -158,6 +158,9 @@ metrics! {
     /// Pending writes of lost servers that this server gave up.
     WRITES_GIVEN_UP: Counter "authz_writes_given_up_total" []
         "writes of servers that were gone, which this one gave up";
+    /// Writes that shared a commit.
+    WRITES_TOGETHER: Counter "authz_writes_committed_together_total" []
+        "writes that were committed with others of their tenant, in one transaction";
     /// Open connections of a pool.
     POOL_CONNECTIONS: Gauge "authz_pool_connections" ["pool", "state"]
         "open connections to PostgreSQL, `idle` or `busy`";
@@ -207,6 +210,11 @@ pub fn count_failure(statement: &'static str) {
 /// Counts one retry of the transaction `statement`.
 pub fn count_retry(statement: &'static str) {
     metrics::counter!(STORE_RETRIES.name, "statement" => statement).increment(1);
+}
+
+/// Counts the writes that one transaction committed.
+pub fn count_shared_commit(writes: u64) {
+    metrics::counter!(WRITES_TOGETHER.name).increment(writes);
 }
 
 /// Counts one call that was rejected or failed, by the reason of its `ErrorInfo`.

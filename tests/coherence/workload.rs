@@ -8,10 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use pim_authz::pb::{self, directory_service_client::DirectoryServiceClient};
 use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
+use tonic::transport::Channel;
 
 use crate::{
     cluster::ServerChannel,
@@ -131,11 +133,17 @@ pub(crate) fn writer(shared: &Arc<Shared>, register: usize) -> JoinHandle<()> {
             let mut server = register + usize::try_from(value).unwrap();
             while !shared.is_over() {
                 let channel = |at: usize| shared.channels[first + at % servers].current();
+                if value % 4 == 1 {
+                    for user in ["x", "y"] {
+                        let user = format!("{user}{register}");
+                        tokio::spawn(write_beside(channel(server), user, value));
+                    }
+                }
                 let sent = send(channel(server), register, value, &key);
                 // Some writes are sent to two servers concurrently, like a retry
                 // during the first attempt; with the same key, both are the same
                 // write.
-                let is_twice = value.is_multiple_of(4);
+                let is_twice = value.is_multiple_of(if register == 1 { 2 } else { 4 });
                 let also = async {
                     if is_twice {
                         send(channel(server + 1), register, value, &key).await.ok()
@@ -159,6 +167,25 @@ pub(crate) fn writer(shared: &Arc<Shared>, register: usize) -> JoinHandle<()> {
             }
         }
     })
+}
+
+/// Writes what no reader reads, so that the write of a register waits for its commit, or
+/// shares it.
+async fn write_beside(channel: Channel, user: String, value: u32) {
+    let codes = (value % 8 == 1).then(|| "h0".to_owned());
+    let request = pb::PutUsersRequest {
+        tenant: "default".into(),
+        users: vec![pb::User {
+            code: user,
+            groups: Some(pb::CodeList {
+                codes: codes.into_iter().collect(),
+            }),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let mut client = DirectoryServiceClient::new(channel);
+    let _either_way = timeout(PATIENCE, client.put_users(request)).await;
 }
 
 /// Registers that one call reads, for each of the readers of a server: a reader

@@ -20,4 +20,5 @@ mod postgres_proxy;
 mod proxied;
 mod remade;
 mod retries;
+mod shared_commits;
 mod standbys;

@@ -6,7 +6,7 @@ use crate::{
 
 use super::{
     super::{
-        change::{Change, Pass, TenantState},
+        change::{Change, Pass, Rehearsal, TenantState},
         compared::Verdict,
         error::AdminError,
         run::Run,
@@ -71,30 +71,12 @@ impl WriteCoordinator {
         let tenant = wait
             .counting(create_if_missing(&transaction, tenant))
             .await?;
-        let mut pass = Pass::new(&transaction, tenant, context);
-        let verdict = run.compare(&pass, rehearsal).await?;
-        let are_announced =
-            are_covered(run.keys(), announced) || is_disabled(Rule::AnnouncedKeysOnly);
-        if verdict != Verdict::Changed || !are_announced {
-            return Ok(Committed::Stale);
+        let pass = Pass::new(&transaction, tenant, context);
+        let made = make(run, pass, rehearsal, (announcement, announced)).await?;
+        if matches!(made, Committed::At(..)) {
+            transaction.commit().await?;
         }
-        run.write(&mut pass).await?;
-        let (revision, written) = (pass.revision, pass.tenant.number());
-        let answer = run.encoded_answer(revision);
-        let end = Finished {
-            announcement,
-            last_id: pass.tenant.last_id,
-            last_product_id: pass.tenant.last_product_id,
-            request_hash: &context.request_hash,
-            answer: &answer,
-        };
-        if !pass.end(&end).await? && !is_disabled(Rule::IdempotencyInCommit) {
-            // On the next try it finds the answer, possibly one of another
-            // request.
-            return Ok(Committed::Stale);
-        }
-        transaction.commit().await?;
-        Ok(Committed::At(written, revision))
+        Ok(made)
     }
 
     /// Stores the answer of a write without effect, so that a later retry changes
@@ -143,6 +125,42 @@ impl WriteCoordinator {
         transaction.end_unchanged().await?;
         Ok(Tried::Unchanged(revision))
     }
+}
+
+/// Makes the change in a transaction that has used its announcement and holds the lock on
+/// the row of its tenant. It is [`Committed::At`] a revision once the transaction is
+/// committed; if it is stale, nothing was written.
+///
+/// # Errors
+///
+/// After any error that is not a refusal ([`AdminError::is_refusal`]) the transaction must
+/// be rolled back. [`AdminError::Conflict`] if the idempotency key is used by now.
+pub(super) async fn make<C: Change>(
+    run: &mut Run<C>,
+    mut pass: Pass<'_>,
+    rehearsal: Rehearsal,
+    (announcement, announced): (Announcement, &[FactKey]),
+) -> Result<Committed, AdminError> {
+    let verdict = run.compare(&pass, rehearsal).await?;
+    let are_announced = are_covered(run.keys(), announced) || is_disabled(Rule::AnnouncedKeysOnly);
+    if verdict != Verdict::Changed || !are_announced {
+        return Ok(Committed::Stale);
+    }
+    run.write(&mut pass).await?;
+    let (revision, written) = (pass.revision, pass.tenant.number());
+    let (answer, context) = (run.encoded_answer(revision), pass.context);
+    let end = Finished {
+        announcement,
+        last_id: pass.tenant.last_id,
+        last_product_id: pass.tenant.last_product_id,
+        request_hash: &context.request_hash,
+        answer: &answer,
+    };
+    if !pass.end(&end).await? && !is_disabled(Rule::IdempotencyInCommit) {
+        // On the next try it finds the answer, possibly one of another request.
+        return Err(AdminError::Conflict);
+    }
+    Ok(Committed::At(written, revision))
 }
 
 /// Stores a tenant that does not exist yet. If another write has just created it,

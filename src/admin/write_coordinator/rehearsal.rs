@@ -20,7 +20,7 @@ use super::super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TenantVersion {
     /// `None`: it was not stored.
-    id: Option<TenantId>,
+    pub(super) id: Option<TenantId>,
     pub(super) revision: Revision,
 }
 

@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout};
 use crate::{
     admin::{change::Size, error::AdminError, write_context::WriteContext},
     domain::Code,
-    store::{Connection, Permit, StoreError},
+    store::{Connection, Permit, Store, StoreError},
 };
 
 use super::WriteCoordinator;
@@ -16,7 +16,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// How long a write waits in its turn for the row of its tenant, before it gives
 /// back the turn and its connection and waits for the next turn.
-const LONGEST_WAIT_IN_TURN: Duration = Duration::from_millis(500);
+pub(super) const LONGEST_WAIT_IN_TURN: Duration = Duration::from_millis(500);
 
 /// How long a write may keep its turn.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ impl Wait {
     }
 
     /// Returns the remaining time; fails if there is none.
-    fn left(self) -> Result<Duration, AdminError> {
+    pub(super) fn left(self) -> Result<Duration, AdminError> {
         let left = LONGEST_WAIT.saturating_sub(self.waited);
         let left = self.deadline.map_or(left, |deadline| {
             left.min(deadline.saturating_duration_since(Instant::now()))
@@ -97,7 +97,7 @@ pub(in crate::admin) struct WriteSlot {
 #[derive(Debug)]
 enum HeldTurn {
     /// Given back to other writes while this one waits for the row of its tenant.
-    Returnable(TurnLength, Permit),
+    Returnable { length: TurnLength, _turn: Permit },
     /// An import keeps it: its staged rows are tied to its connection.
     OfImport { _turn: Permit },
 }
@@ -107,9 +107,65 @@ impl WriteSlot {
     pub(super) fn row_wait(&self) -> Result<Duration, AdminError> {
         let left = self.wait.left()?;
         Ok(match self.turn {
-            HeldTurn::Returnable(..) => left.min(LONGEST_WAIT_IN_TURN),
+            HeldTurn::Returnable { .. } => left.min(LONGEST_WAIT_IN_TURN),
             HeldTurn::OfImport { .. } => left,
         })
+    }
+
+    /// Returns true if the connection and the turn can be given back.
+    pub(super) fn is_returnable(&self) -> bool {
+        matches!(self.turn, HeldTurn::Returnable { .. })
+    }
+
+    /// Gives back the connection and the turn.
+    ///
+    /// # Errors
+    ///
+    /// An import, which keeps them, has waited for too long.
+    pub(super) fn give_back(self) -> Result<LentSlot, AdminError> {
+        match self.turn {
+            HeldTurn::Returnable { length, .. } => Ok(LentSlot::GivenBack(length, self.wait)),
+            HeldTurn::OfImport { .. } => Err(self.wait.too_long()),
+        }
+    }
+}
+
+/// The slot of a write, which it gives back while it waits for others.
+#[derive(Debug)]
+pub(super) enum LentSlot {
+    /// It runs.
+    Held(WriteSlot),
+    /// It waits; with its budget for that.
+    GivenBack(TurnLength, Wait),
+}
+
+impl LentSlot {
+    /// Gives back the connection and the turn, if they are held.
+    ///
+    /// # Errors
+    ///
+    /// As [`WriteSlot::give_back`].
+    pub(super) fn given_back(self) -> Result<Self, AdminError> {
+        match self {
+            Self::Held(slot) => slot.give_back(),
+            Self::GivenBack(..) => Ok(self),
+        }
+    }
+
+    /// Returns the budget for waiting.
+    pub(super) fn wait(&mut self) -> &mut Wait {
+        match self {
+            Self::Held(slot) => &mut slot.wait,
+            Self::GivenBack(_, wait) => wait,
+        }
+    }
+
+    /// Returns true if the next try has another connection than the one that was lost.
+    pub(super) async fn replace_if_lost(&mut self, store: &Store) -> Result<bool, AdminError> {
+        match self {
+            Self::Held(slot) => Ok(slot.connection.replace_if_lost(store).await?),
+            Self::GivenBack(..) => Ok(true),
+        }
     }
 }
 
@@ -139,24 +195,17 @@ impl WriteCoordinator {
         })
     }
 
-    /// Gives back the turn and the connection of a write whose tenant is busy,
-    /// and waits for the next turn, behind all writes that wait already.
-    pub(super) async fn next_slot(
+    /// Returns the slot of a write; one that was given back waits for its next turn,
+    /// behind all writes that wait already.
+    pub(super) async fn held(
         &self,
-        slot: WriteSlot,
+        slot: LentSlot,
         tenant: &Code,
     ) -> Result<WriteSlot, AdminError> {
-        let WriteSlot {
-            connection,
-            turn,
-            wait,
-        } = slot;
-        drop(connection);
-        let HeldTurn::Returnable(length, turn) = turn else {
-            return Err(wait.too_long());
-        };
-        drop(turn);
-        self.take_slot(length, tenant, wait).await
+        match slot {
+            LentSlot::Held(slot) => Ok(slot),
+            LentSlot::GivenBack(length, wait) => self.take_slot(length, tenant, wait).await,
+        }
     }
 
     async fn take_slot(
@@ -175,7 +224,10 @@ impl WriteCoordinator {
         let turn = turn.ok_or(AdminError::Conflict)?;
         Ok(WriteSlot {
             connection: self.store.pooled_connection().await?,
-            turn: HeldTurn::Returnable(length, turn),
+            turn: HeldTurn::Returnable {
+                length,
+                _turn: turn,
+            },
             wait,
         })
     }
