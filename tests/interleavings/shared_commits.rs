@@ -225,7 +225,9 @@ async fn committed_though_cut(point: Point) -> World {
 /// The outcome of each member is looked up.
 #[tokio::test]
 async fn members_of_commit_without_reply_are_committed_once() {
-    committed_though_cut(reply(commit_of("finish_write")).nth(2)).await;
+    let world = committed_though_cut(reply(commit_of("finish_write")).nth(2)).await;
+    let together = world.most_in_one_transaction().await;
+    assert!(together >= SURELY_QUEUED, "{together}");
 }
 
 /// None of them is committed; each is tried again, or returns that nothing has changed.
